@@ -1,0 +1,19 @@
+//! `DELETE /api/users/me`: removes the caller with everything that is theirs.
+
+use std::process::ExitCode;
+
+use shared::{
+    App, Result,
+    http::{Request, Response},
+    serve, users,
+};
+
+async fn handle(app: &App, request: &Request) -> Result<Response> {
+    let owner = app.auth.caller(request)?.of_me();
+    users::delete(&app.db, owner).await?;
+    Ok(Response::message("User deleted"))
+}
+
+fn main() -> ExitCode {
+    serve("delete-me", handle)
+}

@@ -1,0 +1,21 @@
+//! `GET /api/{user_id}/tasks`: the owner's tasks, a page at a time.
+
+use std::process::ExitCode;
+
+use shared::{
+    App, Result,
+    http::{Request, Response},
+    serve,
+    tasks::{self, ListQuery},
+};
+
+async fn handle(app: &App, request: &Request) -> Result<Response> {
+    let caller = app.auth.caller(request)?;
+    let (owner, query) = request.of_owner::<ListQuery>(caller)?;
+    let page = tasks::list(&app.db, owner, &query).await?;
+    Ok(Response::page(page.body, page.next))
+}
+
+fn main() -> ExitCode {
+    serve("list-tasks", handle)
+}

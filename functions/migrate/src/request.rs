@@ -1,0 +1,83 @@
+//! What an event asks for.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::run::Failure;
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Apply what is missing, up to a version if there is one.
+    Up { to: Option<i32> },
+    /// Undo what is newer than a version.
+    DownTo(i32),
+    /// Undo the newest so many.
+    DownSteps(usize),
+    /// Only report.
+    Status,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event {
+    action: Action,
+    to: Option<i32>,
+    steps: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Up,
+    Down,
+    Status,
+}
+
+impl Request {
+    /// Reads an event; one that is not understood to the last field does nothing.
+    pub(crate) fn parse(event: Value) -> Result<Self, Failure> {
+        let event: Event = serde_json::from_value(event).map_err(|error| Failure::Request(error.to_string()))?;
+        match (event.action, event.to, event.steps) {
+            (Action::Up, to, None) => Ok(Self::Up { to }),
+            (Action::Down, Some(version), None) => Ok(Self::DownTo(version)),
+            (Action::Down, None, Some(steps)) if steps > 0 => Ok(Self::DownSteps(steps)),
+            (Action::Status, None, None) => Ok(Self::Status),
+            (Action::Up, ..) => Err(Failure::Request("`up` takes `to`, a version, and no `steps`".into())),
+            (Action::Down, ..) => {
+                Err(Failure::Request("`down` needs either `to`, a version, or `steps`, at least 1".into()))
+            }
+            (Action::Status, ..) => Err(Failure::Request("`status` takes neither `to` nor `steps`".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn events_are_understood_or_refused() {
+        let parse = |event| Request::parse(event).ok();
+        assert_eq!(parse(json!({"action": "up"})), Some(Request::Up { to: None }));
+        assert_eq!(parse(json!({"action": "up", "to": 2})), Some(Request::Up { to: Some(2) }));
+        assert_eq!(parse(json!({"action": "down", "to": 0})), Some(Request::DownTo(0)));
+        assert_eq!(parse(json!({"action": "down", "steps": 1})), Some(Request::DownSteps(1)));
+        assert_eq!(parse(json!({"action": "status"})), Some(Request::Status));
+        for wrong in [
+            json!(null),
+            json!({}),
+            json!({"action": "drop"}),
+            json!({"action": "up", "steps": 1}),
+            json!({"action": "up", "tо": 1}),
+            json!({"action": "down"}),
+            json!({"action": "down", "steps": 0}),
+            json!({"action": "down", "steps": -1}),
+            json!({"action": "down", "steps": 1, "to": 1}),
+            json!({"action": "status", "to": 1}),
+        ] {
+            assert_eq!(parse(wrong.clone()), None, "{wrong}");
+        }
+    }
+}

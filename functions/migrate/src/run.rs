@@ -1,0 +1,210 @@
+//! Doing what an event asks for.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use lambda_runtime::Diagnostic;
+use refinery::{Migration, Runner, Target};
+use refinery_core::{error::Kind, traits::r#async::AsyncMigrate};
+use tokio_postgres::{Config, Transaction, error::ErrorPosition};
+
+use crate::{
+    connection::Connection,
+    report::{Report, Step},
+    request::Request,
+    transaction::OneTransaction,
+};
+
+/// (file name without `.sql`, text, text of the undo script), in no particular order.
+const FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+
+/// refinery's own table.
+const HISTORY: &str = "refinery_schema_history";
+
+/// The advisory lock that every run takes: "task-api" in ASCII.
+const LOCK: i64 = 0x7461_736b_2d61_7069;
+
+/// Does what is asked for within `time`.
+pub(crate) async fn run(database: &Config, request: &Request, time: Duration) -> Result<Report, Failure> {
+    tokio::time::timeout(time, connected(database, request)).await.unwrap_or(Err(Failure::Deadline))
+}
+
+async fn connected(database: &Config, request: &Request) -> Result<Report, Failure> {
+    let mut connection = Connection::open(database).await?;
+    let transaction = connection.client.transaction().await.map_err(Failure::database)?;
+    // A lock of the transaction and not of the session: it goes with the transaction, however
+    // that ends, and a pooler cannot leave it behind. Whoever comes second waits here.
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(Failure::database)?;
+    let mut transaction = OneTransaction(transaction);
+    let report = locked(&mut transaction, request).await?;
+    transaction.0.commit().await.map_err(Failure::database)?;
+    Ok(report)
+}
+
+async fn locked(transaction: &mut OneTransaction<'_>, request: &Request) -> Result<Report, Failure> {
+    let migrations = embedded()?;
+    let (mut applied, mut undone) = (Vec::new(), Vec::new());
+    match *request {
+        Request::Up { to } => {
+            let target = to.map(|version| known(&migrations, version)).transpose()?;
+            applied = up(transaction, &migrations, target).await?;
+        }
+        Request::DownTo(version) => {
+            if version != 0 {
+                known(&migrations, version)?;
+            }
+            let newer = history(transaction).await?.into_iter().filter(|migration| migration.version() > version);
+            undone = down(&transaction.0, newer.rev()).await?;
+        }
+        Request::DownSteps(steps) => {
+            let newest = history(transaction).await?.into_iter().rev().take(steps);
+            undone = down(&transaction.0, newest).await?;
+        }
+        Request::Status => {}
+    }
+    let done = history(transaction).await?;
+    let is_done = |migration: &&Migration| done.iter().any(|done| done.version() == migration.version());
+    Ok(Report {
+        applied,
+        undone,
+        pending: migrations.iter().filter(|migration| !is_done(migration)).map(Step::from).collect(),
+        version: done.last().map_or(0, Migration::version),
+    })
+}
+
+async fn up(
+    transaction: &mut OneTransaction<'_>,
+    migrations: &[Migration],
+    to: Option<i32>,
+) -> Result<Vec<Step>, Failure> {
+    let target = to.map_or(Target::Latest, Target::Version);
+    let runner = Runner::new(migrations).set_target(target).set_abort_divergent(true).set_abort_missing(true);
+    let report = runner.run_async(transaction).await.map_err(|error| Failure::up(&error, migrations))?;
+    Ok(report.applied_migrations().iter().map(Step::from).collect())
+}
+
+/// Runs undo scripts, the newest first.
+async fn down(
+    transaction: &Transaction<'_>,
+    migrations: impl Iterator<Item = Migration>,
+) -> Result<Vec<Step>, Failure> {
+    let mut undone = Vec::new();
+    for migration in migrations {
+        let stem = format!("V{}__{}", migration.version(), migration.name());
+        let (_, _, undo) = FILES
+            .iter()
+            .find(|(file, ..)| *file == stem)
+            .ok_or_else(|| Failure::History(format!("{stem} is applied, and there is no such file")))?;
+        let at = |error| Failure::script(&format!("{stem}.undo.sql"), undo, &error);
+        transaction.batch_execute(undo).await.map_err(at)?;
+        let forget = format!("DELETE FROM {HISTORY} WHERE version = $1");
+        transaction.execute(&forget, &[&migration.version()]).await.map_err(Failure::database)?;
+        undone.push(Step::from(&migration));
+    }
+    Ok(undone)
+}
+
+/// What is applied, the oldest first. Nothing, when the table is not there yet.
+async fn history(transaction: &mut OneTransaction<'_>) -> Result<Vec<Migration>, Failure> {
+    let there = transaction.0.query_one("SELECT to_regclass($1) IS NOT NULL", &[&HISTORY]).await;
+    if !there.map_err(Failure::database)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    transaction.get_applied_migrations(HISTORY).await.map_err(|error| Failure::up(&error, &[]))
+}
+
+/// The migrations in this binary, the oldest first.
+fn embedded() -> Result<Vec<Migration>, Failure> {
+    let parse = |(name, sql, _): &(&str, &str, &str)| Migration::unapplied(name, sql);
+    let mut migrations: Vec<_> =
+        FILES.iter().map(parse).collect::<Result<_, _>>().map_err(|error| Failure::History(error.to_string()))?;
+    migrations.sort_by_key(Migration::version);
+    Ok(migrations)
+}
+
+fn known(migrations: &[Migration], version: i32) -> Result<i32, Failure> {
+    let is_known = migrations.iter().any(|migration| migration.version() == version);
+    is_known.then_some(version).ok_or_else(|| Failure::Request(format!("there is no migration {version}")))
+}
+
+/// Why nothing was done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The event is wrong.
+    Request(String),
+    /// The database cannot be reached.
+    Connect(String),
+    /// The time ran out: the database is slow, or somebody else migrates.
+    Deadline,
+    /// The database and the files disagree about what has been.
+    History(String),
+    /// A script failed.
+    Script(String),
+    /// The database failed elsewhere.
+    Database(String),
+}
+
+impl Failure {
+    // By value, for `map_err`.
+    #[allow(clippy::needless_pass_by_value)]
+    fn database(error: tokio_postgres::Error) -> Self {
+        Self::Database(shared::telemetry::causes(&error).join(": "))
+    }
+
+    /// A script's failure, with the line that the database complains of.
+    fn script(file: &str, text: &str, error: &tokio_postgres::Error) -> Self {
+        let position = error.as_db_error().and_then(|error| error.position());
+        let line = match position {
+            Some(ErrorPosition::Original(position)) => {
+                let before = usize::try_from(*position).unwrap_or_default().saturating_sub(1);
+                Some(text.chars().take(before).filter(|char| *char == '\n').count() + 1)
+            }
+            _ => None,
+        };
+        let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+        Self::Script(format!("migrations/{file}{line}: {}", shared::telemetry::causes(error).join(": ")))
+    }
+
+    /// refinery's error. It names the migration that failed in its message only.
+    fn up(error: &refinery::Error, migrations: &[Migration]) -> Self {
+        let Kind::Connection(message, _) = error.kind() else {
+            return Self::History(error.to_string());
+        };
+        let failed = migrations.iter().find(|migration| message.ends_with(&format!(" {migration}")));
+        let cause = StdError::source(error).and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>());
+        match (failed, cause) {
+            (Some(failed), Some(cause)) => {
+                Self::script(&format!("{failed}.sql"), failed.sql().unwrap_or_default(), cause)
+            }
+            _ => Self::Database(shared::telemetry::causes(error).join(": ")),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(message) => write!(f, "the event is not understood: {message}"),
+            Self::Connect(message) => write!(f, "no connection: {message}"),
+            Self::Deadline => f.write_str(
+                "the time ran out before the end, and nothing was changed; another migration may be running",
+            ),
+            Self::History(message) => write!(f, "the database and the files disagree: {message}"),
+            Self::Script(message) => write!(f, "nothing was changed: {message}"),
+            Self::Database(message) => write!(f, "nothing was changed: {message}"),
+        }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        let error_type = match failure {
+            Failure::Request(_) => "Request",
+            Failure::Connect(_) => "Connect",
+            Failure::Deadline => "Deadline",
+            Failure::History(_) => "History",
+            Failure::Script(_) => "Script",
+            Failure::Database(_) => "Database",
+        };
+        Self { error_type: error_type.into(), error_message: failure.to_string() }
+    }
+}

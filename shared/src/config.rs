@@ -1,0 +1,267 @@
+//! Configuration: the environment variables, all of them, read once at start.
+//!
+//! A variable that is missing or wrong stops the function with one line that names it and never
+//! shows its value, which may be a secret.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use lambda_http::http::Uri;
+
+/// The secret that `cargo xtask dev` and the sample events sign with. It is public, so a function
+/// that runs on AWS refuses it.
+pub const DEVELOPMENT_SECRET: &str = "development-only-secret-never-deploy-this";
+
+/// The shortest secret accepted for HS256, in bytes: the size of the hash
+/// ([RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// A variable that is missing or wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+
+    /// The error for a database that cannot be set up as its URL asks.
+    pub(crate) fn database(error: &dyn std::error::Error) -> Self {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        Self::new("DATABASE_URL", format!("{error}: {cause}"))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The environment variables a function sees.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The variables of this process. One that is not UTF-8 counts as missing.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value of a variable; an empty one counts as missing, as a template's empty parameter
+    /// becomes an empty variable.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// `AWS_LAMBDA_RUNTIME_API`, which Lambda sets: a function started by hand has nobody to talk to.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn runtime_api(&self) -> Result<(), ConfigError> {
+        let name = "AWS_LAMBDA_RUNTIME_API";
+        let problem = "is missing; run this under Lambda or `cargo lambda watch`";
+        self.get(name).map(drop).ok_or_else(|| ConfigError::new(name, problem))
+    }
+
+    /// `DATABASE_URL`: where the API's statements run, on Neon the pooled address.
+    ///
+    /// # Errors
+    /// When it is missing or not a URL that tokio-postgres understands.
+    pub fn database(&self) -> Result<tokio_postgres::Config, ConfigError> {
+        self.postgres("DATABASE_URL")
+    }
+
+    /// The address for migrations, which need a session of their own: `DATABASE_URL_UNPOOLED`, or
+    /// `DATABASE_URL` without the `-pooler` that marks Neon's pooled host names.
+    ///
+    /// # Errors
+    /// As [`Env::database`].
+    pub fn database_unpooled(&self) -> Result<tokio_postgres::Config, ConfigError> {
+        if self.get("DATABASE_URL_UNPOOLED").is_some() {
+            return self.postgres("DATABASE_URL_UNPOOLED");
+        }
+        let mut env = self.clone();
+        if let Some(url) = env.0.get_mut("DATABASE_URL") {
+            *url = url.replacen("-pooler.", ".", 1);
+        }
+        env.postgres("DATABASE_URL")
+    }
+
+    fn postgres(&self, name: &'static str) -> Result<tokio_postgres::Config, ConfigError> {
+        let url = self
+            .get(name)
+            .ok_or_else(|| ConfigError::new(name, "is missing; set it to the postgres:// URL of the database"))?;
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(ConfigError::new(name, "must start with postgres:// or postgresql://"));
+        }
+        let config = tokio_postgres::Config::from_str(url).map_err(|error| {
+            // The source names the parameter that is not understood, never its neighbours.
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            ConfigError::new(name, format!("is not a usable URL: {}", cause.unwrap_or_default()))
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(ConfigError::new(name, "names no host"));
+        }
+        Ok(config)
+    }
+
+    /// `BETTER_AUTH_SECRET` and `BETTER_AUTH_URL`: whose tokens are good.
+    ///
+    /// # Errors
+    /// When the secret is missing or too short, or the URL is not an origin of a web server.
+    pub fn auth(&self) -> Result<Auth, ConfigError> {
+        const SECRET: &str = "BETTER_AUTH_SECRET";
+        let secret = self
+            .get(SECRET)
+            .ok_or_else(|| ConfigError::new(SECRET, "is missing; set it to the secret Better Auth signs with"))?;
+        if secret.len() < MIN_SECRET_BYTES {
+            let problem = format!("is shorter than {MIN_SECRET_BYTES} bytes");
+            return Err(ConfigError::new(SECRET, problem));
+        }
+        // LAMBDA_TASK_ROOT is set on AWS and not by `cargo lambda watch`.
+        if secret == DEVELOPMENT_SECRET && self.get("LAMBDA_TASK_ROOT").is_some() {
+            return Err(ConfigError::new(SECRET, "is the public development secret"));
+        }
+        let issuer = self.get("BETTER_AUTH_URL").map(|url| {
+            origin(url)
+                .ok_or_else(|| ConfigError::new("BETTER_AUTH_URL", "is not an http:// or https:// URL with a host"))
+        });
+        Ok(Auth { secret: secret.as_bytes().to_vec(), issuer: issuer.transpose()? })
+    }
+
+    /// `CORS_ORIGINS`: the origins, separated by commas, whose pages may call the API. None when
+    /// it is missing.
+    ///
+    /// # Errors
+    /// When one of them is not an origin as browsers send it: `scheme://host[:port]` in lower
+    /// case, without a path. `*` is refused, as it cannot be combined with credentials.
+    pub fn cors_origins(&self) -> Result<Vec<String>, ConfigError> {
+        let list = self.get("CORS_ORIGINS").unwrap_or_default();
+        list.split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| match origin(entry) {
+                Some(origin) if origin == entry => Ok(origin),
+                _ => Err(ConfigError::new(
+                    "CORS_ORIGINS",
+                    format!("{entry:?} is not an origin such as https://app.example.com"),
+                )),
+            })
+            .collect()
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// Whose tokens are good. It has no `Debug`: it holds the secret.
+#[derive(Clone)]
+pub struct Auth {
+    /// The HS256 key, at least [`MIN_SECRET_BYTES`] long.
+    pub secret: Vec<u8>,
+    /// The origin that `iss` and `aud` must name; neither is looked at when it is `None`.
+    pub issuer: Option<String>,
+}
+
+/// The origin of a URL as a browser spells it (RFC 6454, section 6.2): lower case, and without
+/// the scheme's own port.
+fn origin(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
+    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+    let host = authority.host().to_ascii_lowercase();
+    match (scheme, authority.port_u16()) {
+        (_, None) | ("http", Some(80)) | ("https", Some(443)) => Some(format!("{scheme}://{host}")),
+        (_, Some(port)) => Some(format!("{scheme}://{host}:{port}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> Env {
+        variables.iter().copied().collect()
+    }
+
+    fn problem<T>(result: Result<T, ConfigError>) -> String {
+        result.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn database_url_is_named_when_it_is_missing_or_wrong() {
+        let cases = [
+            ("", "DATABASE_URL: is missing"),
+            ("mysql://u@h/d", "DATABASE_URL: must start with"),
+            ("postgres://u@h/d?sslmode=nonsense", "DATABASE_URL: is not a usable URL"),
+            ("postgres://u:secret@h/d?pgbouncer=true", "DATABASE_URL: is not a usable URL"),
+            ("postgres:///d", "DATABASE_URL: names no host"),
+        ];
+        for (url, expected) in cases {
+            let message = problem(env(&[("DATABASE_URL", url)]).database());
+            assert!(message.starts_with(expected), "{url}: {message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn neons_default_url_is_accepted() {
+        let url =
+            "postgresql://u:p@ep-a-1-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require";
+        assert!(env(&[("DATABASE_URL", url)]).database().is_ok());
+    }
+
+    #[test]
+    fn migrations_leave_the_pooler_out() {
+        use tokio_postgres::config::Host;
+        let pooled = ("DATABASE_URL", "postgres://u@ep-a-1-pooler.eu.neon.tech/d");
+        let direct = env(&[pooled]).database_unpooled().map(|config| config.get_hosts().to_vec());
+        assert_eq!(direct, Ok(vec![Host::Tcp("ep-a-1.eu.neon.tech".into())]));
+        let given = env(&[pooled, ("DATABASE_URL_UNPOOLED", "postgres://u@other/d")]);
+        let direct = given.database_unpooled().map(|config| config.get_hosts().to_vec());
+        assert_eq!(direct, Ok(vec![Host::Tcp("other".into())]));
+    }
+
+    #[test]
+    fn secret_is_long_and_not_the_public_one_on_aws() {
+        let secret = |value| env(&[("BETTER_AUTH_SECRET", value), ("LAMBDA_TASK_ROOT", "/var/task")]);
+        assert!(problem(env(&[]).auth()).starts_with("BETTER_AUTH_SECRET: is missing"));
+        assert!(problem(secret(&"x".repeat(31)).auth()).starts_with("BETTER_AUTH_SECRET: is shorter"));
+        assert!(secret(&"x".repeat(32)).auth().is_ok());
+        assert!(problem(secret(DEVELOPMENT_SECRET).auth()).contains("public development secret"));
+        assert!(env(&[("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET)]).auth().is_ok());
+    }
+
+    #[test]
+    fn issuer_is_the_origin_of_the_url() {
+        let issuer = |url| {
+            env(&[("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET), ("BETTER_AUTH_URL", url)]).auth().map(|auth| auth.issuer)
+        };
+        assert_eq!(issuer("https://App.example.com:443/api/auth"), Ok(Some("https://app.example.com".into())));
+        assert_eq!(issuer("http://127.0.0.1:3005"), Ok(Some("http://127.0.0.1:3005".into())));
+        for wrong in ["app.example.com", "ftp://app.example.com", "https://", "https://u@h"] {
+            assert!(problem(issuer(wrong)).starts_with("BETTER_AUTH_URL: "), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cors_origins_are_spelled_as_browsers_do() {
+        let origins = |list| env(&[("CORS_ORIGINS", list)]).cors_origins();
+        assert_eq!(origins(""), Ok(vec![]));
+        assert_eq!(origins("http://a:3000, https://b"), Ok(vec!["http://a:3000".into(), "https://b".into()]));
+        for wrong in ["*", "null", "https://b/", "https://B", "https://b:443", "b"] {
+            assert!(problem(origins(wrong)).starts_with("CORS_ORIGINS: "), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Everything a request can come to other than its answer.
+
+use crate::{db::DbError, http::Problem};
+
+/// The result of whatever happens on behalf of a request.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not answered as asked. What the caller is told is decided in [`crate::http`].
+#[derive(Debug)]
+pub enum Error {
+    /// No valid token, or its user is gone. The text is for the log only.
+    Unauthenticated(&'static str),
+    /// The path or the task belongs to another user.
+    Forbidden,
+    /// No such task.
+    TaskNotFound,
+    /// No such route.
+    RouteNotFound,
+    /// The route exists, for the methods listed here (the value of `Allow`).
+    MethodNotAllowed(String),
+    /// The route exists without the slash at the end: the path with its query.
+    TrailingSlash(String),
+    /// What was sent does not fit: every problem found.
+    Invalid(Vec<Problem>),
+    /// The body is not text.
+    UnreadableBody,
+    /// The body is larger than any valid one.
+    BodyTooLarge,
+    /// The event is not one of API Gateway's HTTP API.
+    NotAnHttpEvent,
+    /// The database did not do its part.
+    Database(DbError),
+    /// The handler panicked; the panic hook has logged where.
+    Panic,
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        Self::Database(error)
+    }
+}

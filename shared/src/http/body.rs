@@ -1,0 +1,193 @@
+//! JSON bodies: their fields and what may be wrong with them, in pydantic's words.
+
+use std::str::from_utf8;
+
+use serde_json::{Map, Value, json};
+
+use super::{Problem, Problems, Request, problem::Loc};
+use crate::{Error, Text};
+
+/// A JSON object whose fields are read one by one.
+pub struct Fields<'a> {
+    object: Map<String, Value>,
+    problems: &'a mut Problems,
+}
+
+/// A field that may be absent, null or there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nullable<T> {
+    /// Not sent: leave it.
+    Absent,
+    /// Sent as null: clear it.
+    Null,
+    /// Sent.
+    Value(T),
+}
+
+impl<T> Nullable<T> {
+    /// The value, when there is one.
+    pub fn value(&self) -> Option<&T> {
+        if let Self::Value(value) = self { Some(value) } else { None }
+    }
+
+    /// Whether anything was sent, null included.
+    pub fn is_sent(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+}
+
+/// A type that a field of a body can have.
+pub trait Field: Sized {
+    /// Reads the value at `loc`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn parse(value: &Value, loc: Value) -> Result<Self, Problem>;
+}
+
+impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
+    fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
+        Self::parse(value, loc)
+    }
+}
+
+impl Field for bool {
+    /// Booleans, and what pydantic takes for one: 1 and 0, also as floats, and the strings of
+    /// [`boolean`].
+    fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
+        let read = match value {
+            Value::Bool(value) => return Ok(*value),
+            Value::String(text) => boolean(text),
+            Value::Number(number) => match number.as_f64() {
+                Some(1.0) => Some(true),
+                Some(0.0) => Some(false),
+                // A whole number that fits 64 bits is the wrong boolean; anything else is none.
+                Some(float) if float.fract() == 0.0 && float.abs() < 2f64.powi(63) => None,
+                _ => return Err(not_boolean(value, loc)),
+            },
+            Value::Null | Value::Array(_) | Value::Object(_) => return Err(not_boolean(value, loc)),
+        };
+        read.ok_or_else(|| {
+            let message = "Input should be a valid boolean, unable to interpret input";
+            Problem::new("bool_parsing", loc, message, value.clone())
+        })
+    }
+}
+
+fn not_boolean(value: &Value, loc: Loc) -> Problem {
+    Problem::new("bool_type", loc, "Input should be a valid boolean", value.clone())
+}
+
+/// The boolean that a string stands for, in any ASCII case.
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    let is = |words: [&str; 6]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    match () {
+        () if is(["true", "yes", "on", "y", "t", "1"]) => Some(true),
+        () if is(["false", "no", "off", "n", "f", "0"]) => Some(false),
+        () => None,
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The object in the body of a request, or what is wrong with it in `problems`.
+    pub fn read(request: &Request, problems: &'a mut Problems) -> Option<Self> {
+        match object(request) {
+            Ok(Ok(object)) => Some(Self { object, problems }),
+            Ok(Err(problem)) => {
+                problems.push(problem);
+                None
+            }
+            Err(refusal) => {
+                problems.refuse(refusal);
+                None
+            }
+        }
+    }
+
+    /// A field that has to be there.
+    pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        if !self.object.contains_key(name) {
+            let whole = Value::Object(self.object.clone());
+            self.problems.push(Problem::missing(json!(["body", name]), whole));
+        }
+        self.optional(name)
+    }
+
+    /// A field that may be absent and not null.
+    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
+        let parsed = T::parse(self.object.get(name)?, json!(["body", name]));
+        self.problems.take(parsed)
+    }
+
+    /// A field that may be absent or null.
+    pub fn nullable<T: Field>(&mut self, name: &'static str) -> Nullable<T> {
+        if self.object.get(name).is_some_and(Value::is_null) {
+            return Nullable::Null;
+        }
+        self.optional(name).map_or(Nullable::Absent, Nullable::Value)
+    }
+}
+
+/// The object in the body. The inner error is one problem among those of the request; the outer
+/// one stands alone.
+fn object(request: &Request) -> crate::Result<Result<Map<String, Value>, Problem>> {
+    let body = request.body()?;
+    if body.is_empty() {
+        return Ok(Err(Problem::missing(json!(["body"]), Value::Null)));
+    }
+    let text = from_utf8(&body).map_err(|_| Error::UnreadableBody)?;
+    let value = if request.header("content-type").is_some_and(is_json) {
+        serde_json::from_str(text).map_err(|error| Error::Invalid(vec![malformed(text, &error)]))?
+    } else {
+        Value::from(text)
+    };
+    Ok(match value {
+        Value::Object(object) => Ok(object),
+        other => {
+            let message = "Input should be a valid dictionary or object to extract fields from";
+            Err(Problem::new("model_attributes_type", json!(["body"]), message, other))
+        }
+    })
+}
+
+/// Whether a media type is `application/json` or `application/*+json`, with any parameters.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_subtype = |subtype: &str| subtype == "json" || (subtype.ends_with("+json") && subtype.len() > 5);
+    essence.strip_prefix("application/").is_some_and(is_subtype)
+}
+
+/// The problem of a body that is not JSON: the message names what was expected and quotes nothing.
+fn malformed(text: &str, error: &serde_json::Error) -> Problem {
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let position = before + error.column().saturating_sub(1);
+    let reason = error.to_string();
+    let reason = reason.split(" at line ").next().unwrap_or_default();
+    Problem::new("json_invalid", json!(["body", position]), "JSON decode error", json!({}))
+        .with(json!({ "error": reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_media_types() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
+            assert!(is_json(json), "{json}");
+        }
+        for other in
+            ["", "json", "text/json", "application/jsonx", "application/json-seq", "application/json,text/plain"]
+        {
+            assert!(!is_json(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn position_of_malformed_json_counts_from_the_start() {
+        let text = "{\n  \"a\": x}";
+        let Err(error) = serde_json::from_str::<Value>(text) else { return assert!(false, "it is not JSON") };
+        assert_eq!(json!(malformed(text, &error))["loc"], json!(["body", 9]));
+    }
+}

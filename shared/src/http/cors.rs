@@ -1,0 +1,60 @@
+//! Cross-origin requests, as the [Fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)
+//! has them: allowed for the configured origins, with credentials.
+
+use super::{Request, Response};
+use crate::routes::ROUTES;
+
+/// How long a browser may remember a preflight, in seconds.
+const MAX_AGE: &str = "600";
+
+/// Headers of answers that scripts may read besides the safelisted ones.
+const EXPOSED: &str = "link, location, x-request-id";
+
+/// The origins whose pages may call the API.
+pub struct Cors {
+    origins: Vec<String>,
+}
+
+impl Cors {
+    /// Allows exactly these origins.
+    #[must_use]
+    pub fn new(origins: Vec<String>) -> Self {
+        Self { origins }
+    }
+
+    /// Adds the headers that every answer to a request from `origin` needs.
+    pub(crate) fn apply(&self, origin: Option<&str>, response: &mut Response) {
+        if !response.has_header("vary") {
+            response.header("vary", "Origin".into());
+        }
+        let Some(origin) = origin.filter(|origin| self.origins.iter().any(|allowed| allowed == origin)) else {
+            return;
+        };
+        response.header("access-control-allow-origin", origin.into());
+        response.header("access-control-allow-credentials", "true".into());
+        response.header("access-control-expose-headers", EXPOSED.into());
+    }
+}
+
+/// The answer to a preflight, when the request is one. It does not say whether the origin is
+/// allowed: [`Cors::apply`] does, as for every answer.
+#[must_use]
+pub fn preflight(request: &Request) -> Option<Response> {
+    let is_preflight = request.method() == "OPTIONS"
+        && request.header("origin").is_some()
+        && request.header("access-control-request-method").is_some();
+    if !is_preflight {
+        return None;
+    }
+    let mut methods: Vec<_> = ROUTES.iter().map(|route| route.method).chain(["HEAD", "OPTIONS"]).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    let mut response = Response::preflight();
+    response.header("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers".into());
+    response.header("access-control-allow-methods", methods.join(", "));
+    response.header("access-control-max-age", MAX_AGE.into());
+    if let Some(headers) = request.header("access-control-request-headers") {
+        response.header("access-control-allow-headers", headers.into());
+    }
+    Some(response)
+}

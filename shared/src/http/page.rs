@@ -1,0 +1,67 @@
+//! The body of a list, as long as Lambda lets it be.
+
+use serde::Serialize;
+
+/// The longest body of a list, in bytes.
+const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// The longest body as a string within Lambda's answer, in bytes: an answer may have
+/// [6 MB](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) in all, and
+/// every quotation mark and backslash counts twice there. The rest is for status and headers.
+const MAX_ESCAPED_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
+
+/// The beginning of a list: as many items as fit into an answer.
+#[derive(Debug)]
+pub struct Page {
+    /// A JSON array.
+    pub body: String,
+    /// How many items it has.
+    pub length: usize,
+}
+
+impl Page {
+    /// Takes items until one does not fit.
+    pub fn of<T: Serialize>(items: &[T]) -> Self {
+        Self::within(items, MAX_BODY_BYTES, MAX_ESCAPED_BYTES)
+    }
+
+    fn within<T: Serialize>(items: &[T], max_bytes: usize, max_escaped: usize) -> Self {
+        let mut body = String::from("[");
+        let mut escaped = "[]".len();
+        let mut length = 0;
+        for item in items {
+            let Ok(json) = serde_json::to_string(item) else { break };
+            escaped += json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count() + 1;
+            if body.len() + json.len() + ",]".len() > max_bytes || escaped > max_escaped {
+                break;
+            }
+            if length > 0 {
+                body.push(',');
+            }
+            body.push_str(&json);
+            length += 1;
+        }
+        body.push(']');
+        Self { body, length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_ends_before_either_bound() {
+        let page = |items: &[&str], bytes, escaped| {
+            let page = Page::within(items, bytes, escaped);
+            (page.body, page.length)
+        };
+        assert_eq!(page(&[], 100, 100), ("[]".into(), 0));
+        assert_eq!(page(&["a", "b"], 100, 100), (r#"["a","b"]"#.into(), 2));
+        assert_eq!(page(&["a", "b"], 9, 100), (r#"["a","b"]"#.into(), 2));
+        assert_eq!(page(&["a", "b"], 8, 100), (r#"["a"]"#.into(), 1));
+        // In an answer `["a","b"]` is `[\"a\",\"b\"]`, and one more for the comma after the last.
+        assert_eq!(page(&["a", "b"], 100, 14), (r#"["a","b"]"#.into(), 2));
+        assert_eq!(page(&["a", "b"], 100, 13), (r#"["a"]"#.into(), 1));
+    }
+}

@@ -1,0 +1,94 @@
+//! What is wrong with a request, in the shape of a FastAPI 422.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Error, Result};
+
+/// Where a problem is: a JSON array such as `["body", "title"]`.
+pub(crate) type Loc = Value;
+
+/// One entry of a 422's `detail`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    loc: Loc,
+    msg: Cow<'static, str>,
+    input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<Value>,
+}
+
+impl Problem {
+    /// A problem of pydantic's type `kind` at `loc` with `input`.
+    #[must_use]
+    pub fn new(kind: &'static str, loc: Value, msg: impl Into<Cow<'static, str>>, input: Value) -> Self {
+        Self { kind, loc, msg: msg.into(), input, ctx: None }
+    }
+
+    /// Adds the bound or cause that the message speaks of.
+    #[must_use]
+    pub fn with(self, ctx: Value) -> Self {
+        Self { ctx: Some(ctx), ..self }
+    }
+
+    /// Something is needed and not there.
+    pub(crate) fn missing(loc: Loc, input: Value) -> Self {
+        Self::new("missing", loc, "Field required", input)
+    }
+
+    /// A string that is to be an integer and is not.
+    pub(crate) fn integer(loc: Loc, input: &str) -> Self {
+        let message = "Input should be a valid integer, unable to parse string as an integer";
+        Self::new("int_parsing", loc, message, input.into())
+    }
+
+    /// A value that this API has a rule of its own for.
+    pub(crate) fn value(loc: Loc, rule: &'static str, input: Value) -> Self {
+        Self::new("value_error", loc, format!("Value error, {rule}"), input).with(json!({ "error": rule }))
+    }
+
+    /// Text with a NUL, which Postgres cannot store.
+    pub(crate) fn nul(loc: Loc, input: Value) -> Self {
+        Self::value(loc, "text cannot contain the NUL character", input)
+    }
+}
+
+/// Everything that is wrong with a request: a caller is told at once.
+#[derive(Debug, Default)]
+pub struct Problems {
+    found: Vec<Problem>,
+    refusal: Option<Error>,
+}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.found.push(problem);
+    }
+
+    /// Takes the value, or adds what is wrong with it.
+    pub fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.push(problem)).ok()
+    }
+
+    /// Refuses the request for a reason that stands alone, such as a body that is not JSON.
+    pub(crate) fn refuse(&mut self, error: Error) {
+        self.refusal.get_or_insert(error);
+    }
+
+    /// Nothing, when there is no problem.
+    ///
+    /// # Errors
+    /// The reason that stands alone, or else all the problems.
+    pub(crate) fn into_result(self) -> Result<()> {
+        match self.refusal {
+            Some(refusal) => Err(refusal),
+            None if self.found.is_empty() => Ok(()),
+            None => Err(Error::Invalid(self.found)),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a caller is told, and what the log is told, when a request is not answered as asked.
+
+use serde_json::json;
+
+use super::Response;
+use crate::{Error, telemetry};
+
+/// How many seconds a client should wait before it tries a database that is away again. A Neon
+/// compute that was suspended is back within one.
+const RETRY_AFTER: &str = "1";
+
+impl From<Error> for Response {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unauthenticated(_) => detail(401, "Not authenticated").and("www-authenticate", "Bearer".into()),
+            Error::Forbidden => detail(403, "Not authorized"),
+            Error::TaskNotFound => detail(404, "Task not found"),
+            Error::RouteNotFound => detail(404, "Not Found"),
+            Error::MethodNotAllowed(methods) => detail(405, "Method Not Allowed").and("allow", methods),
+            Error::TrailingSlash(location) => Self::redirect(location),
+            Error::Invalid(problems) => Self::json(422, &json!({ "detail": problems })),
+            Error::UnreadableBody => detail(400, "There was an error parsing the body"),
+            Error::BodyTooLarge => detail(413, "The body is too large"),
+            Error::NotAnHttpEvent => detail(400, "Not a request of an API Gateway HTTP API"),
+            Error::Database(error) if error.is_passing() => {
+                detail(503, "The database is not available").and("retry-after", RETRY_AFTER.into())
+            }
+            Error::Database(_) | Error::Panic => detail(500, "Server error"),
+        }
+    }
+}
+
+impl Error {
+    /// The reason of a refusal and the causes of a failure.
+    pub(crate) fn for_log(&self) -> (Option<&'static str>, Vec<String>) {
+        match self {
+            Self::Unauthenticated(reason) => (Some(reason), Vec::new()),
+            Self::Database(error) => (None, telemetry::causes(error)),
+            Self::Panic => (Some("panic"), Vec::new()),
+            _ => (None, Vec::new()),
+        }
+    }
+}
+
+impl Response {
+    fn and(mut self, name: &'static str, value: String) -> Self {
+        self.header(name, value);
+        self
+    }
+}
+
+fn detail(status: u16, detail: &'static str) -> Response {
+    Response::json(status, &json!({ "detail": detail }))
+}

@@ -1,0 +1,183 @@
+//! A request, as API Gateway's HTTP API describes it to a function.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use super::{Problem, Problems};
+use crate::{
+    Error, Result,
+    auth::{Caller, Owner},
+};
+
+/// The largest body that is read, in bytes. A valid one is at most some 15 KB, even with every
+/// character escaped; and what is wrong with a body is quoted in the answer, which has to stay
+/// below Lambda's 6 MB.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// An invocation's payload, whatever it is. Only [`Request::from_event`] looks inside, so that a
+/// strange one gets an answer and not an error of the function.
+///
+/// `lambda_http` would do this too, but builds a URI from the raw path and panics on some that
+/// API Gateway lets through.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct ServerEvent(Box<RawValue>);
+
+/// [Payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html),
+/// as far as it is looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    route_key: Option<String>,
+    raw_path: String,
+    raw_query_string: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+    path_parameters: Option<BTreeMap<String, String>>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    request_context: RequestContext,
+}
+
+#[derive(Debug, Deserialize)]
+struct RequestContext {
+    http: Http,
+}
+
+#[derive(Debug, Deserialize)]
+struct Http {
+    method: String,
+}
+
+/// A request.
+#[derive(Debug)]
+pub struct Request(Event);
+
+/// What a handler reads from a request besides its owner: an id, a body, a query.
+pub trait Input: Sized {
+    /// Reads it, or adds to `problems` what is wrong.
+    fn read(request: &Request, problems: &mut Problems) -> Option<Self>;
+}
+
+impl Input for () {
+    fn read(_: &Request, _: &mut Problems) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl<A: Input, B: Input> Input for (A, B) {
+    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
+        let (first, second) = (A::read(request, problems), B::read(request, problems));
+        first.zip(second)
+    }
+}
+
+impl Request {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`Error::NotAnHttpEvent`] when it is something else.
+    pub fn from_event(event: &ServerEvent) -> Result<Self> {
+        serde_json::from_str(event.0.get()).map(Self).map_err(|_| Error::NotAnHttpEvent)
+    }
+
+    /// The method, as it was sent.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.0.request_context.http.method
+    }
+
+    /// The path: percent-decoded on AWS, and as it was sent under `cargo lambda watch`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.raw_path
+    }
+
+    /// The query as it was sent, without the question mark.
+    #[must_use]
+    pub fn raw_query(&self) -> &str {
+        self.0.raw_query_string.as_deref().unwrap_or_default()
+    }
+
+    /// The parameters of the query in their order, decoded as forms are.
+    pub fn query(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.raw_query().as_bytes())
+    }
+
+    /// A header by its lower-case name. API Gateway joins repeated ones with commas.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.0.headers.iter().flatten().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The owner that the caller and the path agree on, and what else the handler needs.
+    ///
+    /// # Errors
+    /// In this order: what is wrong with the request when the path names no user,
+    /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
+    pub fn of_owner<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
+        let mut problems = Problems::default();
+        let user_id = self.path_integer("user_id", &mut problems);
+        let input = T::read(self, &mut problems);
+        let owner = user_id.map(|user_id| caller.of_path(user_id)).transpose()?;
+        problems.into_result()?;
+        owner.zip(input).ok_or(Error::NotAnHttpEvent)
+    }
+
+    /// As [`Request::of_owner`], for a path that names the caller as `me`.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn of_me<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
+        let mut problems = Problems::default();
+        let input = T::read(self, &mut problems);
+        problems.into_result()?;
+        input.map(|input| (caller.of_me(), input)).ok_or(Error::NotAnHttpEvent)
+    }
+
+    /// A path parameter: an optional `-` and ASCII digits. What is past 128 bits becomes the
+    /// nearest that is not: either way it is an id that nothing has.
+    pub(crate) fn path_integer(&self, name: &'static str, problems: &mut Problems) -> Option<i128> {
+        let text = self.path_parameter(name);
+        let digits = text.strip_prefix('-').unwrap_or(&text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            problems.push(Problem::integer(json!(["path", name]), &text));
+            return None;
+        }
+        let beyond = if text.starts_with('-') { i128::MIN } else { i128::MAX };
+        Some(text.parse().unwrap_or(beyond))
+    }
+
+    /// A path parameter, decoded. API Gateway has decoded it; `cargo lambda watch`, which calls
+    /// every route `$default`, has not.
+    fn path_parameter(&self, name: &str) -> Cow<'_, str> {
+        let parameters = self.0.path_parameters.as_ref();
+        let text = parameters.and_then(|all| all.get(name)).map_or("", String::as_str);
+        if self.0.route_key.as_deref() == Some("$default") {
+            percent_decode_str(text).decode_utf8_lossy()
+        } else {
+            text.into()
+        }
+    }
+
+    /// The body in bytes.
+    ///
+    /// # Errors
+    /// When it is too large or its base64 is broken.
+    pub(crate) fn body(&self) -> Result<Cow<'_, [u8]>> {
+        let body = self.0.body.as_deref().unwrap_or_default();
+        let bytes = if self.0.is_base64_encoded == Some(true) {
+            if body.len() / 4 * 3 > MAX_BODY_BYTES {
+                return Err(Error::BodyTooLarge);
+            }
+            STANDARD.decode(body).map_err(|_| Error::UnreadableBody)?.into()
+        } else {
+            Cow::from(body.as_bytes())
+        };
+        if bytes.len() > MAX_BODY_BYTES { Err(Error::BodyTooLarge) } else { Ok(bytes) }
+    }
+}

@@ -1,0 +1,111 @@
+//! An answer, until it becomes API Gateway's.
+
+use lambda_http::{
+    Body,
+    aws_lambda_events::apigw::ApiGatewayV2httpResponse,
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
+use serde::Serialize;
+use serde_json::json;
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Response {
+    /// 200 with a body.
+    #[must_use]
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::json(200, body)
+    }
+
+    /// 200 with a message for people.
+    #[must_use]
+    pub fn message(message: &'static str) -> Self {
+        Self::ok(&json!({ "message": message }))
+    }
+
+    /// 200: the API is well.
+    #[must_use]
+    pub fn health() -> Self {
+        Self::ok(&json!({ "status": "ok" }))
+    }
+
+    /// 201 with what was created and where it is.
+    #[must_use]
+    pub fn created(location: String, body: &impl Serialize) -> Self {
+        let mut response = Self::json(201, body);
+        response.header("location", location);
+        response
+    }
+
+    /// 200 with a body that is JSON already, and the address of the page after it.
+    #[must_use]
+    pub fn page(body: String, next: Option<String>) -> Self {
+        let mut response = Self::new(200, "application/json", body);
+        if let Some(next) = next {
+            // RFC 8288, section 3.
+            response.header("link", format!("<{next}>; rel=\"next\""));
+        }
+        response
+    }
+
+    /// The answer to a CORS preflight.
+    pub(super) fn preflight() -> Self {
+        Self::new(200, "text/plain; charset=utf-8", "OK".into())
+    }
+
+    /// 307 to a path.
+    pub(super) fn redirect(location: String) -> Self {
+        let mut response = Self { status: 307, headers: Vec::new(), body: String::new() };
+        response.header("location", location);
+        response
+    }
+
+    /// `body` as JSON.
+    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
+        match serde_json::to_string(body) {
+            Ok(body) => Self::new(status, "application/json", body),
+            // Only a map with keys that are no strings, or a failing `Serialize`: neither exists here.
+            Err(_) => Self::new(500, "application/json", r#"{"detail":"Server error"}"#.into()),
+        }
+    }
+
+    fn new(status: u16, content_type: &str, body: String) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body }
+    }
+
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Adds a header; one of the same name gives way.
+    pub(crate) fn header(&mut self, name: &'static str, value: String) {
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, value));
+    }
+
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(other, _)| *other == name)
+    }
+
+    /// What API Gateway expects. A header whose value cannot be one is left out.
+    pub(crate) fn into_event(self) -> ApiGatewayV2httpResponse {
+        let headers: HeaderMap = self
+            .headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
+            .collect();
+        let mut event = ApiGatewayV2httpResponse::default();
+        event.status_code = i64::from(self.status);
+        event.headers = headers;
+        event.body = Some(Body::Text(self.body));
+        event
+    }
+}

@@ -1,0 +1,29 @@
+//! What every function of the task API has in common.
+//!
+//! A function is its handler and nothing else; this crate is the rest. A request passes through
+//! it in this order:
+//!
+//! 1. [`serve`] turns an API Gateway event into a [`http::Request`], sets its deadline and
+//!    catches what may go wrong.
+//! 2. [`auth`] makes a [`auth::Caller`] out of the bearer token, and [`http::Request`] an
+//!    [`auth::Owner`] out of the caller and the path.
+//! 3. [`tasks`] and [`users`] run one statement on the owner's rows.
+//! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id, and
+//!    [`telemetry`] writes one line about it.
+
+pub mod auth;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
+pub mod routes;
+mod serve;
+pub mod tasks;
+pub mod telemetry;
+mod text;
+mod timestamp;
+pub mod users;
+
+pub use error::{Error, Result};
+pub use serve::{App, State, serve};
+pub use text::Text;

@@ -1,0 +1,84 @@
+//! The route table: the only place that says which function answers what.
+//!
+//! Tests hold `template.yaml`, the router of `cargo lambda watch`, `functions/` and `events/` to
+//! it.
+
+/// One method on one path, and the function that answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The package in `functions/`.
+    pub function: &'static str,
+    /// The method in upper case.
+    pub method: &'static str,
+    /// The path, with `{name}` for a parameter, which is one segment.
+    pub path: &'static str,
+    /// Whether a bearer token is needed.
+    pub access: Access,
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// The user whom the token names.
+    User,
+}
+
+/// The function that answers what no route matches (`$default`).
+pub const NOT_FOUND: &str = "not-found";
+
+const TASKS: &str = "/api/{user_id}/tasks";
+const TASK: &str = "/api/{user_id}/tasks/{id}";
+const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
+const ME: &str = "/api/users/me";
+
+/// Every route. Where two match, the one with fewer parameters wins, as in API Gateway.
+pub const ROUTES: &[Route] = &[
+    user("list-tasks", "GET", TASKS),
+    user("create-task", "POST", TASKS),
+    user("get-task", "GET", TASK),
+    user("update-task", "PUT", TASK),
+    user("delete-task", "DELETE", TASK),
+    user("complete-task", "PATCH", COMPLETE),
+    user("get-me", "GET", ME),
+    user("update-me", "PATCH", ME),
+    user("delete-me", "DELETE", ME),
+    Route { function: "health", method: "GET", path: "/health", access: Access::Public },
+];
+
+const fn user(function: &'static str, method: &'static str, path: &'static str) -> Route {
+    Route { function, method, path, access: Access::User }
+}
+
+/// The methods of the routes on `path`, in the order of the table; none when there is no route.
+pub fn methods(path: &str) -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().filter(move |route| matches(route.path, path)).map(|route| route.method)
+}
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    pattern.split('/').all(|expected| {
+        segments.next().is_some_and(
+            |segment| {
+                if expected.starts_with('{') { !segment.is_empty() } else { expected == segment }
+            },
+        )
+    }) && segments.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_segment_by_segment() {
+        let found = |path| methods(path).collect::<Vec<_>>();
+        assert_eq!(found("/api/1/tasks"), ["GET", "POST"]);
+        assert_eq!(found("/api/1/tasks/2"), ["GET", "PUT", "DELETE"]);
+        assert_eq!(found("/api/users/me"), ["GET", "PATCH", "DELETE"]);
+        for unknown in ["", "/", "/api", "/api//tasks", "/api/1/tasks/", "//api/1/tasks", "/api/1/tasks/2/x"] {
+            assert!(found(unknown).is_empty(), "{unknown}");
+        }
+    }
+}

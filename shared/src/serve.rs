@@ -1,0 +1,164 @@
+//! The wiring of every function that answers HTTP: start-up, deadline, panics, CORS, log line.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::FutureExt;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use tokio::time::Instant;
+
+use crate::{
+    Error, Result,
+    auth::Verifier,
+    config::{ConfigError, Env},
+    db::Db,
+    http::{Cors, Request, Response, ServerEvent},
+    routes::{NOT_FOUND, ROUTES},
+    telemetry::{self, RequestLine},
+};
+
+/// What a handler needs from the environment, made once while the environment initialises.
+pub trait State: Sized {
+    /// Makes the state.
+    ///
+    /// # Errors
+    /// The variable that is missing or wrong.
+    fn from_env(env: &Env) -> Result<Self, ConfigError>;
+
+    /// Does ahead of the first request what it would have to wait for.
+    fn warm_up(&self) -> impl Future<Output = ()> {
+        async {}
+    }
+}
+
+impl State for () {
+    fn from_env(_: &Env) -> Result<Self, ConfigError> {
+        Ok(())
+    }
+}
+
+impl State for Db {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Self::new(&env.database()?).map_err(|error| ConfigError::database(&error))
+    }
+
+    async fn warm_up(&self) {
+        Self::warm_up(self).await;
+    }
+}
+
+/// What a route for users needs.
+pub struct App {
+    /// Verifies the bearer token.
+    pub auth: Verifier,
+    /// Runs the statement.
+    pub db: Db,
+}
+
+impl State for App {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self { auth: Verifier::new(&env.auth()?), db: Db::from_env(env)? })
+    }
+
+    async fn warm_up(&self) {
+        self.db.warm_up().await;
+    }
+}
+
+/// Runs a function until its environment ends: `main` of every function that answers HTTP.
+///
+/// `function` is its name in the route table.
+pub fn serve<S: State, H>(function: &'static str, handler: H) -> ExitCode
+where
+    H: AsyncFn(&S, &Request) -> Result<Response>,
+{
+    std::panic::set_hook(Box::new(telemetry::panic_hook));
+    match start(function, handler) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{function}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start<S: State, H>(function: &'static str, handler: H) -> Result<(), lambda_runtime::Error>
+where
+    H: AsyncFn(&S, &Request) -> Result<Response>,
+{
+    let env = Env::of_process();
+    env.runtime_api()?;
+    let front = Front {
+        function,
+        cors: Cors::new(env.cors_origins()?),
+        state: S::from_env(&env)?,
+        handler,
+        cold: AtomicBool::new(true),
+    };
+    let front = &front;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        front.state.warm_up().await;
+        lambda_runtime::run(service_fn(async |event: LambdaEvent<ServerEvent>| {
+            Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await)
+        }))
+        .await
+    })
+}
+
+struct Front<S, H> {
+    function: &'static str,
+    cors: Cors,
+    state: S,
+    handler: H,
+    cold: AtomicBool,
+}
+
+impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
+    async fn answer(&self, event: &ServerEvent, context: &Context) -> ApiGatewayV2httpResponse {
+        let deadline = Instant::now() + telemetry::time_left(context.deadline);
+        let request = Request::from_event(event);
+        let work = async {
+            match &request {
+                Ok(request) => (self.handler)(&self.state, request).await,
+                Err(_) => Err(Error::NotAnHttpEvent),
+            }
+        };
+        // The state is shared by all requests and holds nothing that a panic could leave half done:
+        // a connection that was in use is closed.
+        let (result, observed) = telemetry::in_scope(deadline, AssertUnwindSafe(work).catch_unwind()).await;
+        let result = result.unwrap_or(Err(Error::Panic));
+        let (reason, causes) = match &result {
+            Ok(_) => (None, Vec::new()),
+            Err(error) => error.for_log(),
+        };
+        let mut response = result.unwrap_or_else(Response::from);
+        let origin = request.as_ref().ok().and_then(|request| request.header("origin"));
+        self.cors.apply(origin, &mut response);
+        response.header("x-request-id", context.request_id.clone());
+        telemetry::request(&RequestLine {
+            request_id: &context.request_id,
+            function: self.function,
+            route: route(self.function),
+            status: response.status(),
+            user_id: observed.user_id,
+            duration_ms: telemetry::milliseconds(observed.duration),
+            database_ms: telemetry::milliseconds(observed.database),
+            cold_start: self.cold.swap(false, Ordering::Relaxed),
+            reason,
+            causes,
+        });
+        response.into_event()
+    }
+}
+
+/// Method and path pattern of a function's first route.
+fn route(function: &str) -> &'static str {
+    let route = ROUTES.iter().find(|route| route.function == function);
+    debug_assert!(route.is_some() || function == NOT_FOUND, "{function} is not in the route table");
+    route.map_or("$default", |route| route.path)
+}

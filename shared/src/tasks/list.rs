@@ -1,0 +1,348 @@
+//! The list of a user's tasks: filtered, sorted, and a page at a time.
+//!
+//! Pages are found by the last task of the one before (a keyset), not by counting rows: a page
+//! deep in the list costs what the first does, and tasks that come and go meanwhile neither
+//! repeat nor hide others.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Task, columns, from_row};
+use crate::{
+    Result, Text,
+    auth::Owner,
+    db::{Db, Parameter},
+    http::{Input, Page, Problem, Problems, Request, boolean},
+    users,
+};
+
+/// The most tasks on a page, and how many there are when nobody asks for fewer.
+const MAX_LIMIT: u16 = 1000;
+
+/// What to sort by. The id decides between equals, in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sort {
+    key: Key,
+    descending: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Id,
+    CreatedAt,
+    UpdatedAt,
+    Title,
+}
+
+impl Sort {
+    /// Every order, by its name in the query.
+    const ALL: [(&str, Self); 8] = [
+        ("id", Self { key: Key::Id, descending: false }),
+        ("-id", Self { key: Key::Id, descending: true }),
+        ("created_at", Self { key: Key::CreatedAt, descending: false }),
+        ("-created_at", Self { key: Key::CreatedAt, descending: true }),
+        ("updated_at", Self { key: Key::UpdatedAt, descending: false }),
+        ("-updated_at", Self { key: Key::UpdatedAt, descending: true }),
+        ("title", Self { key: Key::Title, descending: false }),
+        ("-title", Self { key: Key::Title, descending: true }),
+    ];
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, sort)| *sort)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, sort)| *sort == self).map_or("id", |(name, _)| name)
+    }
+}
+
+/// The last task of a page, as far as the page after it needs to know.
+#[derive(Debug, Clone, PartialEq)]
+struct Cursor {
+    sort: Sort,
+    last: Last,
+    id: i64,
+}
+
+/// The value that a page was sorted by, in its last task.
+#[derive(Debug, Clone, PartialEq)]
+enum Last {
+    Id,
+    Time(DateTime<Utc>),
+    Title(String),
+}
+
+impl Cursor {
+    fn of(sort: Sort, task: &Task) -> Self {
+        let last = match sort.key {
+            Key::Id => Last::Id,
+            Key::CreatedAt => Last::Time(task.created_at),
+            Key::UpdatedAt => Last::Time(task.updated_at),
+            Key::Title => Last::Title(task.title.clone()),
+        };
+        Self { sort, last, id: task.id }
+    }
+
+    /// Base64url of a JSON array. It is no secret and needs no signature: whatever it says, the
+    /// list shows the owner's tasks only.
+    fn encode(&self) -> String {
+        let last = match &self.last {
+            Last::Id => Value::Null,
+            Last::Time(at) => at.timestamp_micros().into(),
+            Last::Title(title) => title.as_str().into(),
+        };
+        URL_SAFE_NO_PAD.encode(json!([self.sort.name(), last, self.id]).to_string())
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (sort, last, id): (String, Value, i64) = serde_json::from_slice(&bytes).ok()?;
+        let sort = Sort::parse(&sort)?;
+        let last = match (sort.key, last) {
+            (Key::Id, Value::Null) => Last::Id,
+            (Key::CreatedAt | Key::UpdatedAt, Value::Number(micros)) => Last::Time(instant(micros.as_i64()?)?),
+            (Key::Title, Value::String(title)) if !title.contains('\0') => Last::Title(title),
+            _ => return None,
+        };
+        Some(Self { sort, last, id })
+    }
+}
+
+/// An instant that Postgres can hold, from microseconds of Unix time.
+fn instant(micros: i64) -> Option<DateTime<Utc>> {
+    const YEAR_1: i64 = -62_135_596_800_000_000;
+    const YEAR_10000: i64 = 253_402_300_800_000_000;
+    (YEAR_1..YEAR_10000).contains(&micros).then(|| DateTime::from_timestamp_micros(micros)).flatten()
+}
+
+/// Which tasks to list, and in which order.
+#[derive(Debug)]
+pub struct ListQuery {
+    completed: Option<bool>,
+    search: Option<Text<0, 1000>>,
+    sort: Sort,
+    /// As it was asked for.
+    limit: Option<u16>,
+    cursor: Option<Cursor>,
+}
+
+impl Input for ListQuery {
+    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
+        let mut query = Self {
+            completed: None,
+            search: None,
+            sort: Sort { key: Key::Id, descending: false },
+            limit: None,
+            cursor: None,
+        };
+        // Of a parameter that is there twice the last counts, as in FastAPI; unknown ones do not.
+        for (name, value) in request.query() {
+            match &*name {
+                "completed" => query.completed = problems.take(completed(&value)),
+                "q" => query.search = problems.take(Text::parse(&json!(value), json!(["query", "q"]))),
+                "sort" => query.sort = problems.take(sort(&value)).unwrap_or(query.sort),
+                "limit" => query.limit = problems.take(limit(&value)),
+                "cursor" => query.cursor = problems.take(cursor(&value)),
+                _ => {}
+            }
+        }
+        if let Some(cursor) = query.cursor.as_ref().filter(|cursor| cursor.sort != query.sort) {
+            let input = cursor.encode().into();
+            problems.push(Problem::value(json!(["query", "cursor"]), "the cursor is of another sort", input));
+        }
+        Some(query)
+    }
+}
+
+impl ListQuery {
+    /// The address of the page after the one that ends with `last`.
+    fn next(&self, owner: Owner, last: &Task) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if let Some(completed) = self.completed {
+            query.append_pair("completed", if completed { "true" } else { "false" });
+        }
+        if let Some(search) = &self.search {
+            query.append_pair("q", search.as_str());
+        }
+        if let Some(limit) = self.limit {
+            query.append_pair("limit", &limit.to_string());
+        }
+        query.append_pair("sort", self.sort.name());
+        query.append_pair("cursor", &Cursor::of(self.sort, last).encode());
+        format!("/api/{}/tasks?{}", owner.id(), query.finish())
+    }
+}
+
+fn completed(text: &str) -> Result<bool, Problem> {
+    boolean(text).ok_or_else(|| {
+        let message = "Input should be a valid boolean, unable to interpret input";
+        Problem::new("bool_parsing", json!(["query", "completed"]), message, text.into())
+    })
+}
+
+fn sort(text: &str) -> Result<Sort, Problem> {
+    Sort::parse(text).ok_or_else(|| {
+        let names = Sort::ALL.map(|(name, _)| format!("'{name}'"));
+        let expected = names.join(", ").replacen(", '-title'", " or '-title'", 1);
+        let message = format!("Input should be {expected}");
+        Problem::new("literal_error", json!(["query", "sort"]), message, text.into())
+            .with(json!({ "expected": expected }))
+    })
+}
+
+fn limit(text: &str) -> Result<u16, Problem> {
+    let loc = json!(["query", "limit"]);
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Problem::integer(loc, text));
+    }
+    match text.parse::<u16>() {
+        Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
+        Ok(1..) => Err(too_large(loc, text)),
+        Err(_) if !text.starts_with('-') => Err(too_large(loc, text)),
+        _ => {
+            let message = "Input should be greater than or equal to 1";
+            Err(Problem::new("greater_than_equal", loc, message, text.into()).with(json!({ "ge": 1 })))
+        }
+    }
+}
+
+fn too_large(loc: Value, text: &str) -> Problem {
+    let message = format!("Input should be less than or equal to {MAX_LIMIT}");
+    Problem::new("less_than_equal", loc, message, text.into()).with(json!({ "le": MAX_LIMIT }))
+}
+
+fn cursor(text: &str) -> Result<Cursor, Problem> {
+    let rule = "the cursor is not one of this API's";
+    Cursor::decode(text).ok_or_else(|| Problem::value(json!(["query", "cursor"]), rule, text.into()))
+}
+
+/// A page of tasks.
+#[derive(Debug)]
+pub struct TaskPage {
+    /// A JSON array of tasks.
+    pub body: String,
+    /// The address of the next page, when there is one.
+    pub next: Option<String>,
+}
+
+/// The page of the owner's tasks that `query` asks for.
+///
+/// # Errors
+/// [`crate::Error::Unauthenticated`] when the owner is gone.
+pub async fn list(db: &Db, owner: Owner, query: &ListQuery) -> Result<TaskPage> {
+    let limit = usize::from(query.limit.unwrap_or(MAX_LIMIT));
+    let tasks = fetch(db, owner, query, limit + 1).await?;
+    let page = Page::of(tasks.get(..limit).unwrap_or(&tasks));
+    let last = page.length.checked_sub(1).and_then(|last| tasks.get(last));
+    let next = last.filter(|_| page.length < tasks.len()).map(|last| query.next(owner, last));
+    Ok(TaskPage { body: page.body, next })
+}
+
+/// Up to `limit` tasks. One row without a task says that the owner has none.
+async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result<Vec<Task>> {
+    let (direction, beyond) = if query.sort.descending { ("DESC", "<") } else { ("ASC", ">") };
+    let (order, after) = match query.sort.key {
+        Key::Id => (format!("id {direction}"), format!("id {beyond} $5")),
+        Key::CreatedAt => keyset("created_at", direction, beyond),
+        Key::UpdatedAt => keyset("updated_at", direction, beyond),
+        Key::Title => keyset("title", direction, beyond),
+    };
+    let sql = format!(
+        r#"
+        SELECT {columns}
+        FROM "user" AS owner
+        LEFT JOIN LATERAL (
+            SELECT *
+            FROM task
+            WHERE user_id = owner.id
+              AND ($2 IS NULL OR completed = $2)
+              AND ($3 IS NULL OR title ILIKE $3 OR description ILIKE $3)
+              AND ($5 IS NULL OR {after})
+            ORDER BY {order}
+            LIMIT $4
+        ) AS listed ON TRUE
+        WHERE owner.id = $1
+        ORDER BY {order_of_rows}
+        "#,
+        columns = columns("listed"),
+        order_of_rows = order.replace("id ", "listed.id "),
+    );
+    let pattern = query.search.as_ref().map(|search| contains(search.as_str()));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let id = query.cursor.as_ref().map(|cursor| cursor.id);
+    let (last, last_type): (Box<dyn ToSql + Sync + Send>, Type) = match &query.cursor {
+        Some(Cursor { last: Last::Time(at), .. }) => (Box::new(*at), Type::TIMESTAMPTZ),
+        Some(Cursor { last: Last::Title(title), .. }) => (Box::new(title.clone()), Type::TEXT),
+        _ if query.sort.key == Key::Title => (Box::new(None::<String>), Type::TEXT),
+        _ => (Box::new(None::<DateTime<Utc>>), Type::TIMESTAMPTZ),
+    };
+    let parameters: [Parameter; 5] = [
+        (&query.completed, Type::BOOL),
+        (&pattern, Type::TEXT),
+        (&limit, Type::INT8),
+        (&id, Type::INT8),
+        (&*last, last_type),
+    ];
+    let rows = db.query(owner, &sql, &parameters).await?;
+    let first = rows.first().ok_or_else(users::gone)?;
+    if first.get::<_, Option<i64>>(0).is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(rows.iter().map(from_row).collect())
+}
+
+/// `ORDER BY` and `WHERE` of a page that goes on after the task with `$6` and id `$5`.
+fn keyset(column: &str, direction: &str, beyond: &str) -> (String, String) {
+    (format!("{column} {direction}, id {direction}"), format!("({column}, id) {beyond} ($6, $5)"))
+}
+
+/// The pattern of texts that contain `text`, whatever it consists of.
+fn contains(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    format!("%{escaped}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_survive_the_round_trip() {
+        let at = DateTime::from_timestamp_micros(1_704_164_645_123_456).unwrap_or_default();
+        for (name, sort) in Sort::ALL {
+            let last = match sort.key {
+                Key::Id => Last::Id,
+                Key::Title => Last::Title("Éclair 😀".into()),
+                Key::CreatedAt | Key::UpdatedAt => Last::Time(at),
+            };
+            let cursor = Cursor { sort, last, id: 7 };
+            assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor), "{name}");
+        }
+    }
+
+    #[test]
+    fn foreign_cursors_are_refused() {
+        let encode = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let foreign = [
+            String::new(),
+            "x".into(),
+            encode("[]"),
+            encode(r#"["id",null,7,8]"#),
+            encode(r#"["id","x",7]"#),
+            encode(r#"["title","a\u0000",7]"#),
+            encode(r#"["created_at",9223372036854775807,7]"#),
+            encode(r#"["user_id",null,7]"#),
+        ];
+        for text in foreign {
+            assert_eq!(Cursor::decode(&text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn search_text_is_no_pattern() {
+        assert_eq!(contains(r"50%_\"), r"%50\%\_\\%");
+    }
+}

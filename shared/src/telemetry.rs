@@ -1,0 +1,200 @@
+//! One JSON line per request, and what a request has about it while it runs.
+//!
+//! No line carries a token, a secret or a text of a user's: messages are this program's own, and
+//! of a database error only what [`causes`] lets through.
+
+use std::{
+    cell::Cell,
+    error::Error as StdError,
+    panic::PanicHookInfo,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+use tokio::{task_local, time::Instant};
+use tokio_postgres::error::DbError as PostgresError;
+
+use crate::auth::Caller;
+
+task_local! {
+    static SCOPE: Scope;
+}
+
+/// What belongs to the request that a task is working on.
+struct Scope {
+    deadline: Instant,
+    user: Cell<Option<i32>>,
+    database: Cell<Duration>,
+}
+
+/// What [`in_scope`] found out about a request.
+pub(crate) struct Observed {
+    pub(crate) user_id: Option<i32>,
+    pub(crate) duration: Duration,
+    pub(crate) database: Duration,
+}
+
+/// Runs `work` as the work on one request, which has to end at `deadline`.
+pub(crate) async fn in_scope<T>(deadline: Instant, work: impl Future<Output = T>) -> (T, Observed) {
+    let started = Instant::now();
+    let scope = Scope { deadline, user: Cell::default(), database: Cell::default() };
+    SCOPE
+        .scope(scope, async {
+            let result = work.await;
+            let observed = SCOPE.with(|scope| Observed {
+                user_id: scope.user.get(),
+                duration: started.elapsed(),
+                database: scope.database.get(),
+            });
+            (result, observed)
+        })
+        .await
+}
+
+/// When the request that runs now must be done; half a minute from now outside of one.
+pub(crate) fn deadline() -> Instant {
+    SCOPE.try_with(|scope| scope.deadline).unwrap_or_else(|_| Instant::now() + Duration::from_secs(30))
+}
+
+/// Remembers for the log whose request this is.
+pub(crate) fn note_user(caller: Caller) {
+    // Outside of a request there is nothing to remember it for.
+    let _ = SCOPE.try_with(|scope| scope.user.set(Some(caller.id())));
+}
+
+/// What is kept back of an invocation's time to answer in: a request that takes longer gets its
+/// 503 before Lambda cuts it off.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The time for an invocation whose deadline is unknown: `cargo lambda watch` sends one of 1970.
+const NO_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The time that is left for an invocation, from its deadline in milliseconds of Unix time.
+#[must_use]
+pub fn time_left(deadline_ms: u64) -> Duration {
+    time_left_at(deadline_ms, SystemTime::now())
+}
+
+fn time_left_at(deadline_ms: u64, now: SystemTime) -> Duration {
+    const DAY: Duration = Duration::from_hours(24);
+    let deadline = Duration::from_millis(deadline_ms);
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    if deadline + DAY < now {
+        return NO_DEADLINE;
+    }
+    deadline.saturating_sub(now).saturating_sub(MARGIN)
+}
+
+/// Adds to the time that the request spent on the database.
+pub(crate) fn note_database_time(spent: Duration) {
+    let _ = SCOPE.try_with(|scope| scope.database.set(scope.database.get() + spent));
+}
+
+/// The line about one request. Times are in milliseconds.
+#[derive(Serialize)]
+pub(crate) struct RequestLine<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) function: &'static str,
+    /// Method and path pattern, never the path itself.
+    pub(crate) route: &'a str,
+    pub(crate) status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_id: Option<i32>,
+    pub(crate) duration_ms: f64,
+    pub(crate) database_ms: f64,
+    pub(crate) cold_start: bool,
+    /// Why a request was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<&'static str>,
+    /// The chain of causes of an answer of 500 and above.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) causes: Vec<String>,
+}
+
+/// Writes the line about one request.
+pub(crate) fn request(line: &RequestLine) {
+    let level = if line.status >= 500 { "ERROR" } else { "INFO" };
+    write(level, "request", line);
+}
+
+/// Writes a warning with its chain of causes.
+pub fn warn(message: &'static str, error: &(dyn StdError + 'static)) {
+    write("WARN", message, &Causes { causes: causes(error) });
+}
+
+/// Writes a line about something that went as it should.
+pub fn info(message: &'static str, fields: &impl Serialize) {
+    write("INFO", message, fields);
+}
+
+/// Milliseconds with microsecond precision.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Logs where a panic happened, and not its message: that may quote what a user wrote.
+pub fn panic_hook(info: &PanicHookInfo) {
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    write("ERROR", "panic", &Panic { location });
+}
+
+#[derive(Serialize)]
+struct Causes {
+    causes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Panic {
+    location: String,
+}
+
+/// The chain of causes, outermost first.
+///
+/// Of an error that Postgres reports only severity, code, message and the names of table and
+/// constraint are shown: its detail quotes the row.
+pub fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<PostgresError>() {
+            let place = [error.table(), error.constraint()].into_iter().flatten().collect::<Vec<_>>().join(".");
+            let code = error.code().code();
+            causes.push(format!("{} {code}: {} {place}", error.severity(), error.message()).trim_end().to_owned());
+        } else if !error.is::<tokio_postgres::Error>() || error.source().is_none() {
+            // tokio-postgres' own wrapper repeats its source, detail and all.
+            causes.push(error.to_string());
+        }
+        next = error.source();
+    }
+    causes
+}
+
+fn write(level: &'static str, message: &'static str, fields: &impl Serialize) {
+    #[derive(Serialize)]
+    struct Line<'a, F> {
+        timestamp: String,
+        level: &'static str,
+        message: &'static str,
+        #[serde(flatten)]
+        fields: &'a F,
+    }
+    let timestamp = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    if let Ok(line) = serde_json::to_string(&Line { timestamp, level, message, fields }) {
+        println!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_the_invocations_less_the_margin() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        assert_eq!(time_left_at(1_800_000_003_000, now), Duration::from_millis(2500));
+        assert_eq!(time_left_at(1_800_000_000_100, now), Duration::ZERO);
+        assert_eq!(time_left_at(1_799_999_999_000, now), Duration::ZERO);
+        assert_eq!(time_left_at(10_000, now), NO_DEADLINE);
+        assert_eq!(time_left_at(0, now), NO_DEADLINE);
+    }
+}
