@@ -5,12 +5,13 @@
 //!
 //! 1. [`serve`] turns an API Gateway event into a [`http::Request`], sets its deadline and
 //!    catches what may go wrong.
-//! 2. [`auth`] makes a [`auth::Caller`] out of the bearer token, and [`http::Request`] an
-//!    [`auth::Owner`] out of the caller and the path.
+//! 2. [`App::owner`] makes an [`auth::Caller`] out of the bearer token and an [`auth::Owner`] out
+//!    of the caller and the path, and reads what else the handler needs.
 //! 3. [`tasks`] and [`users`] run one statement on the owner's rows.
 //! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id, and
 //!    [`telemetry`] writes one line about it.
 
+mod app;
 pub mod auth;
 pub mod config;
 pub mod db;
@@ -24,6 +25,7 @@ mod text;
 mod timestamp;
 pub mod users;
 
+pub use app::{App, State};
 pub use error::{Error, Result};
-pub use serve::{App, State, serve};
+pub use serve::serve;
 pub use text::Text;

@@ -14,61 +14,12 @@ use tokio::time::Instant;
 
 use crate::{
     Error, Result,
-    auth::Verifier,
-    config::{ConfigError, Env},
-    db::Db,
+    app::State,
+    config::Env,
     http::{Cors, Request, Response, ServerEvent},
     routes::{NOT_FOUND, ROUTES},
     telemetry::{self, RequestLine},
 };
-
-/// What a handler needs from the environment, made once while the environment initialises.
-pub trait State: Sized {
-    /// Makes the state.
-    ///
-    /// # Errors
-    /// The variable that is missing or wrong.
-    fn from_env(env: &Env) -> Result<Self, ConfigError>;
-
-    /// Does ahead of the first request what it would have to wait for.
-    fn warm_up(&self) -> impl Future<Output = ()> {
-        async {}
-    }
-}
-
-impl State for () {
-    fn from_env(_: &Env) -> Result<Self, ConfigError> {
-        Ok(())
-    }
-}
-
-impl State for Db {
-    fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Self::new(&env.database()?).map_err(|error| ConfigError::database(&error))
-    }
-
-    async fn warm_up(&self) {
-        Self::warm_up(self).await;
-    }
-}
-
-/// What a route for users needs.
-pub struct App {
-    /// Verifies the bearer token.
-    pub auth: Verifier,
-    /// Runs the statement.
-    pub db: Db,
-}
-
-impl State for App {
-    fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Ok(Self { auth: Verifier::new(&env.auth()?), db: Db::from_env(env)? })
-    }
-
-    async fn warm_up(&self) {
-        self.db.warm_up().await;
-    }
-}
 
 /// Runs a function until its environment ends: `main` of every function that answers HTTP.
 ///

@@ -88,6 +88,15 @@ pub async fn delete(db: &Db, owner: Owner) -> Result<()> {
     if rows.is_empty() { Err(gone()) } else { Ok(()) }
 }
 
+/// Whether the owner is still there.
+///
+/// # Errors
+/// As [`get`].
+pub async fn exists(db: &Db, owner: Owner) -> Result<()> {
+    let rows = db.query(owner, r#"SELECT id FROM "user" WHERE id = $1"#, &[]).await?;
+    if rows.is_empty() { Err(gone()) } else { Ok(()) }
+}
+
 /// The error for a token that outlived its user.
 pub(crate) fn gone() -> Error {
     Error::Unauthenticated("the user no longer exists")

@@ -1,1 +1,229 @@
+//! A harness that runs the real functions as Lambda does and calls them as API Gateway does.
+//!
+//! An [`Api`] is a database of its own and, started when they are first called, the functions
+//! over it: processes of the binaries in `target/`, each behind a [Runtime API](runtime) of this
+//! harness, called through a [`gateway`] that takes its routes from `template.yaml`.
 
+pub mod gateway;
+pub mod postgres;
+pub mod proxy;
+pub mod runtime;
+pub mod token;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::{
+    gateway::{Gateway, Style},
+    postgres::Database,
+    runtime::Function,
+};
+
+/// The secret that the functions and the tests share.
+pub const SECRET: &str = "a-secret-of-the-tests-0123456789abcdef";
+
+/// The origins that may call, as the contract's vectors assume.
+pub const CORS_ORIGINS: &str = "http://localhost:3000,https://app.example.com";
+
+/// The root of the repository.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A file of the repository.
+///
+/// # Panics
+/// When it cannot be read.
+#[must_use]
+pub fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The binary of a function, beside the test's own.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this program");
+    let folder = test.parent().and_then(Path::parent).expect("target/debug/deps");
+    let binary = folder.join(name);
+    assert!(binary.exists(), "{} is missing: run `cargo build --workspace`, or `cargo xtask test`", binary.display());
+    binary
+}
+
+/// A request to the API.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// Path and query as a client sends them.
+    pub target: String,
+    /// The headers in the order and case they are sent.
+    pub headers: Vec<(String, String)>,
+    /// The body; `None` when there is none, not even an empty one.
+    pub body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// A request without headers or body.
+    #[must_use]
+    pub fn new(method: &str, target: &str) -> Self {
+        Self { method: method.into(), target: target.into(), ..Self::default() }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds the token of a user, good for an hour.
+    #[must_use]
+    pub fn user(self, id: i32) -> Self {
+        self.header("Authorization", &format!("Bearer {}", token::of(id)))
+    }
+
+    /// Adds a JSON body.
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn json(self, body: Value) -> Self {
+        self.raw("application/json", body.to_string())
+    }
+
+    /// Adds a body.
+    #[must_use]
+    pub fn raw(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self.header("Content-Type", content_type)
+    }
+}
+
+/// An answer of the API.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status code.
+    pub status: u64,
+    /// The headers, by lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: String,
+}
+
+impl Response {
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// A header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The path and query that `Link` gives for the next page.
+    #[must_use]
+    pub fn next(&self) -> Option<String> {
+        let (target, relation) = self.header("link")?.split_once(">; ").expect("a Link header");
+        assert_eq!(relation, "rel=\"next\"");
+        target.strip_prefix('<').map(str::to_owned)
+    }
+}
+
+/// An API of one test's own.
+pub struct Api {
+    /// Its database.
+    pub database: Database,
+    gateway: Gateway,
+    environment: BTreeMap<String, String>,
+    processes: usize,
+    functions: Mutex<HashMap<String, Arc<Function>>>,
+}
+
+impl Api {
+    /// An API over a new database with the schema and no rows.
+    pub async fn new() -> Self {
+        let database = Database::migrated().await;
+        let url = database.url();
+        Self::over(database, &url)
+    }
+
+    /// An API that reaches its database at another address.
+    #[must_use]
+    pub fn over(database: Database, url: &str) -> Self {
+        let environment = [("DATABASE_URL", url), ("BETTER_AUTH_SECRET", SECRET), ("CORS_ORIGINS", CORS_ORIGINS)];
+        Self {
+            database,
+            gateway: Gateway::of_template(Style::Aws),
+            environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            processes: 1,
+            functions: Mutex::default(),
+        }
+    }
+
+    /// Sets an environment variable of the functions.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sends events as `cargo lambda watch` does and not as AWS does.
+    #[must_use]
+    pub fn emulated(mut self) -> Self {
+        self.gateway = Gateway::of_template(Style::CargoLambda);
+        self
+    }
+
+    /// Runs so many processes of each function, as many requests at once as Lambda would.
+    #[must_use]
+    pub fn processes(mut self, processes: usize) -> Self {
+        self.processes = processes;
+        self
+    }
+
+    /// The function behind a name, started when it was not.
+    pub async fn function(&self, name: &str) -> Arc<Function> {
+        let mut functions = self.functions.lock().await;
+        if let Some(function) = functions.get(name) {
+            return Arc::clone(function);
+        }
+        let function = Arc::new(Function::start(name, &self.environment, self.processes).await);
+        functions.insert(name.into(), Arc::clone(&function));
+        function
+    }
+
+    /// Sends a request and waits for its answer.
+    pub async fn send(&self, request: Request) -> Response {
+        let (name, event) = self.gateway.event(&request);
+        let payload = self.function(&name).await.invoke(&event).await;
+        answer(payload.unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target)))
+    }
+
+    /// Every line that the functions wrote, as JSON where it is.
+    pub async fn log(&self) -> Vec<Value> {
+        let functions = self.functions.lock().await;
+        let lines = functions.values().flat_map(|function| function.log());
+        lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))).collect()
+    }
+}
+
+/// What a client gets for a function's payload.
+fn answer(payload: Value) -> Response {
+    assert_eq!(payload["isBase64Encoded"], json!(false), "{payload}");
+    let headers = payload["headers"].as_object().into_iter().flatten();
+    Response {
+        status: payload["statusCode"].as_u64().expect("a status code"),
+        headers: headers
+            .map(|(name, value)| (name.clone(), value.as_str().expect("a header's value").to_owned()))
+            .collect(),
+        body: payload["body"].as_str().unwrap_or_default().to_owned(),
+    }
+}

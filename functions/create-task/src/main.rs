@@ -10,8 +10,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let caller = app.auth.caller(request)?;
-    let (owner, new) = request.of_owner::<NewTask>(caller)?;
+    let (owner, new) = app.owner::<NewTask>(request).await?;
     let task = tasks::create(&app.db, owner, &new).await?;
     Ok(Response::created(task.path(), &task))
 }

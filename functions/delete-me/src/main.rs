@@ -9,7 +9,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let owner = app.auth.caller(request)?.of_me();
+    let (owner, ()) = app.me(request)?;
     users::delete(&app.db, owner).await?;
     Ok(Response::message("User deleted"))
 }

@@ -10,8 +10,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let caller = app.auth.caller(request)?;
-    let (owner, id) = request.of_owner::<TaskId>(caller)?;
+    let (owner, id) = app.owner::<TaskId>(request).await?;
     let task = tasks::get(&app.db, owner, id).await?;
     Ok(Response::ok(&task))
 }

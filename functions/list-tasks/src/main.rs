@@ -10,8 +10,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let caller = app.auth.caller(request)?;
-    let (owner, query) = request.of_owner::<ListQuery>(caller)?;
+    let (owner, query) = app.owner::<ListQuery>(request).await?;
     let page = tasks::list(&app.db, owner, &query).await?;
     Ok(Response::page(page.body, page.next))
 }

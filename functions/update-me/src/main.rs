@@ -10,8 +10,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let caller = app.auth.caller(request)?;
-    let (owner, changes) = request.of_me::<UserChanges>(caller)?;
+    let (owner, changes) = app.me::<UserChanges>(request)?;
     let user = users::update(&app.db, owner, &changes).await?;
     Ok(Response::ok(&user))
 }

@@ -10,8 +10,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let caller = app.auth.caller(request)?;
-    let (owner, (id, changes)) = request.of_owner::<(TaskId, TaskChanges)>(caller)?;
+    let (owner, (id, changes)) = app.owner::<(TaskId, TaskChanges)>(request).await?;
     let task = tasks::update(&app.db, owner, id, &changes).await?;
     Ok(Response::ok(&task))
 }

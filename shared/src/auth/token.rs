@@ -2,7 +2,6 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::Caller;
 use crate::{Error, Result, config, http::Request};
@@ -17,7 +16,8 @@ pub struct Verifier {
 }
 
 /// The claims that are looked at. The types are the check: a `sub` that is no string or an `nbf`
-/// that is no number refuses the token, as does a claim that is there twice.
+/// that is no number refuses the token, as does a claim that is there twice. Better Auth signs its
+/// session cookies and e-mail links with the same secret; they have no `sub`.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -28,8 +28,6 @@ struct Claims {
     _iat: Option<f64>,
     #[serde(rename = "jti")]
     _jti: Option<String>,
-    /// Better Auth's session cookie and its e-mail links are signed with the same secret.
-    session: Option<IgnoredAny>,
 }
 
 impl Verifier {
@@ -70,9 +68,6 @@ impl Verifier {
             return Err("the token has critical extensions");
         }
         let claims = decode::<Claims>(token, &self.key, &self.validation).map_err(|error| reason(&error))?.claims;
-        if claims.session.is_some() {
-            return Err("the token is a session cookie");
-        }
         if !claims.exp.is_finite() {
             return Err("exp is not a date");
         }

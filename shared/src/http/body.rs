@@ -161,7 +161,7 @@ fn is_json(content_type: &str) -> bool {
 /// The problem of a body that is not JSON: the message names what was expected and quotes nothing.
 fn malformed(text: &str, error: &serde_json::Error) -> Problem {
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let position = before + error.column().saturating_sub(1);
+    let position = if error.is_eof() { text.len() } else { before + error.column().saturating_sub(1) };
     let reason = error.to_string();
     let reason = reason.split(" at line ").next().unwrap_or_default();
     Problem::new("json_invalid", json!(["body", position]), "JSON decode error", json!({}))

@@ -119,7 +119,7 @@ impl Request {
     /// # Errors
     /// In this order: what is wrong with the request when the path names no user,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
-    pub fn of_owner<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
+    pub(crate) fn of_owner<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
         let user_id = self.path_integer("user_id", &mut problems);
         let input = T::read(self, &mut problems);
@@ -132,7 +132,7 @@ impl Request {
     ///
     /// # Errors
     /// What is wrong with the request.
-    pub fn of_me<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
+    pub(crate) fn of_me<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
         let input = T::read(self, &mut problems);
         problems.into_result()?;

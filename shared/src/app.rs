@@ -1,0 +1,86 @@
+//! What handlers work with.
+
+use crate::{
+    Error, Result,
+    auth::{Owner, Verifier},
+    config::{ConfigError, Env},
+    db::Db,
+    http::{Input, Request},
+    users,
+};
+
+/// What a handler needs from the environment, made once while the environment initialises.
+pub trait State: Sized {
+    /// Makes the state.
+    ///
+    /// # Errors
+    /// The variable that is missing or wrong.
+    fn from_env(env: &Env) -> Result<Self, ConfigError>;
+
+    /// Does ahead of the first request what it would have to wait for.
+    fn warm_up(&self) -> impl Future<Output = ()> {
+        async {}
+    }
+}
+
+impl State for () {
+    fn from_env(_: &Env) -> Result<Self, ConfigError> {
+        Ok(())
+    }
+}
+
+impl State for Db {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Self::new(&env.database()?).map_err(|error| ConfigError::database(&error))
+    }
+
+    async fn warm_up(&self) {
+        Self::warm_up(self).await;
+    }
+}
+
+/// What a route for users needs.
+pub struct App {
+    /// Runs the statement.
+    pub db: Db,
+    auth: Verifier,
+}
+
+impl State for App {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Ok(Self { auth: Verifier::new(&env.auth()?), db: Db::from_env(env)? })
+    }
+
+    async fn warm_up(&self) {
+        self.db.warm_up().await;
+    }
+}
+
+impl App {
+    /// The owner that token and path agree on, and what else the handler needs from the request.
+    /// Nothing here takes a connection, except for another user's path.
+    ///
+    /// # Errors
+    /// In this order: the token, what is wrong with the request when its path names no user,
+    /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
+    pub async fn owner<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
+        let caller = self.auth.caller(request)?;
+        let checked = request.of_owner(caller);
+        if let Err(Error::Forbidden) = checked {
+            // A user who is gone is nobody (401) before a path is another's (403). Should the
+            // database not tell, the path is another's in any case.
+            if let Err(gone @ Error::Unauthenticated(_)) = users::exists(&self.db, caller.of_me()).await {
+                return Err(gone);
+            }
+        }
+        checked
+    }
+
+    /// As [`App::owner`], for a path that names the caller as `me`.
+    ///
+    /// # Errors
+    /// The token, or what is wrong with the request.
+    pub fn me<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
+        request.of_me(self.auth.caller(request)?)
+    }
+}

@@ -1,0 +1,51 @@
+//! The rows of the fixture, and what a case changed of them.
+
+use serde_json::{Map, Value, json};
+use tests::postgres::Database;
+
+use super::data::Fixture;
+
+/// Makes the rows exactly the fixture's.
+pub async fn reset(database: &Database, fixture: &Fixture) {
+    let records = |columns: &[String], rows: &[Vec<Value>]| {
+        let record = |row: &Vec<Value>| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>();
+        Value::from(rows.iter().map(record).map(Value::Object).collect::<Vec<_>>())
+    };
+    database.execute(r#"TRUNCATE "user", task; ALTER SEQUENCE task_id_seq RESTART 5001"#).await;
+    for (table, records) in [
+        (r#""user""#, records(&fixture.user_columns, &fixture.users)),
+        ("task", records(&fixture.task_columns, &fixture.tasks)),
+    ] {
+        let sql = format!("INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1::text::json)");
+        database.client.execute(&sql, &[&records.to_string()]).await.expect("the fixture");
+    }
+}
+
+/// The rows that differ from the fixture's, by table and id; null for one that is gone.
+pub async fn changes(database: &Database, fixture: &Fixture) -> Value {
+    let mut changes = Map::new();
+    for (table, columns, rows) in
+        [("user", &fixture.user_columns, &fixture.users), ("task", &fixture.task_columns, &fixture.tasks)]
+    {
+        let sql = format!(r#"SELECT COALESCE(json_object_agg(id, to_json(t)), '{{}}')::text FROM "{table}" AS t"#);
+        let now: Map<String, Value> =
+            serde_json::from_str(&database.value::<String>(&sql).await).expect("the rows as JSON");
+        let before: Map<String, Value> = rows
+            .iter()
+            .map(|row| (row[0].to_string(), columns.iter().cloned().zip(row.iter().cloned()).collect()))
+            .collect();
+        let mut changed = Map::new();
+        for (id, row) in &now {
+            if before.get(id).is_none_or(|before| !super::compare::same(before, row)) {
+                changed.insert(id.clone(), row.clone());
+            }
+        }
+        for id in before.keys().filter(|id| !now.contains_key(*id)) {
+            changed.insert(id.clone(), Value::Null);
+        }
+        if !changed.is_empty() {
+            changes.insert(table.into(), changed.into());
+        }
+    }
+    json!(changes)
+}

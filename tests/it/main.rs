@@ -1,0 +1,3 @@
+//! End-to-end tests: HTTP in, rows and answers out.
+
+mod contract;

@@ -1,0 +1,123 @@
+//! Databases of the tests' own, on the server that `TEST_DATABASE_URL` names.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::runtime::Function;
+
+/// A database that one test has to itself. The server, which lives no longer than the tests, takes
+/// it along.
+pub struct Database {
+    name: String,
+    /// A connection to it.
+    pub client: Client,
+}
+
+impl Database {
+    /// A new database with nothing in it.
+    pub async fn empty() -> Self {
+        Self::from_template("template0").await
+    }
+
+    /// A new database with the schema as the migrate function makes it.
+    pub async fn migrated() -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        let template = TEMPLATE
+            .get_or_init(async || {
+                let database = Self::empty().await;
+                let environment = BTreeMap::from([("DATABASE_URL".to_owned(), database.url())]);
+                let migrate = Function::start("migrate", &environment, 1).await;
+                migrate.invoke(&json!({ "action": "up" })).await.expect("the migrations");
+                database.name
+            })
+            .await;
+        Self::from_template(template).await
+    }
+
+    async fn from_template(template: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let server = connect(&server()).await;
+        // One at a time: a template must have no other user, and another copy is one.
+        static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let copying = COPYING.lock().await;
+        server
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+            .await
+            .expect("a new database");
+        drop(copying);
+        let mut config = server_config();
+        config.dbname(&name);
+        Self { client: connect(&config).await, name }
+    }
+
+    /// The URL that functions reach it at.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_at(port())
+    }
+
+    /// The URL through something that listens on another port.
+    #[must_use]
+    pub fn url_at(&self, port: u16) -> String {
+        let user = server_config().get_user().unwrap_or("postgres").to_owned();
+        format!("postgres://{user}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
+    }
+
+    /// Runs SQL that has no answer.
+    pub async fn execute(&self, sql: &str) {
+        self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// The first column of the first row.
+    pub async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
+        self.client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+    }
+
+    /// Adds users with these ids.
+    pub async fn users(&self, ids: &[i32]) {
+        for id in ids {
+            let sql = r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, $2, $3, FALSE)"#;
+            let (name, email) = (format!("User {id}"), format!("user{id}@example.com"));
+            self.client.execute(sql, &[id, &name, &email]).await.expect("a new user");
+        }
+    }
+
+    /// Adds a task and answers its id.
+    pub async fn task(&self, user: i32, title: &str) -> i64 {
+        let sql = "INSERT INTO task (user_id, title) VALUES ($1, $2) RETURNING id";
+        self.client.query_one(sql, &[&user, &title]).await.expect("a new task").get(0)
+    }
+}
+
+/// The port of the server.
+#[must_use]
+pub fn port() -> u16 {
+    *server_config().get_ports().first().expect("a port in TEST_DATABASE_URL")
+}
+
+fn server_config() -> Config {
+    let url = std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
+        panic!(
+            "TEST_DATABASE_URL is not set: these tests need a Postgres server on 127.0.0.1 on which they may create \
+             databases, such as postgres://postgres@127.0.0.1:5432/postgres. `cargo xtask test` starts one."
+        )
+    });
+    url.parse().expect("TEST_DATABASE_URL is a URL")
+}
+
+fn server() -> Config {
+    server_config()
+}
+
+async fn connect(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.expect("a connection to TEST_DATABASE_URL");
+    tokio::spawn(connection);
+    client
+}

@@ -1,0 +1,196 @@
+//! Lambda's [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), on
+//! loopback: a function's processes ask for the next invocation and post what came of it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{AppendHeaders, IntoResponse},
+    routing::{get, post},
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+/// The timeout of the functions, as the template has it.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest answer that Lambda takes.
+const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+
+type Answer = oneshot::Sender<Result<Value, Value>>;
+
+struct Invocation {
+    id: String,
+    payload: String,
+    deadline: SystemTime,
+}
+
+/// What the processes of a function and the harness share.
+struct Shared {
+    next: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    answers: Mutex<HashMap<String, Answer>>,
+}
+
+/// A function: its processes and the queue of its invocations.
+pub struct Function {
+    shared: Arc<Shared>,
+    queue: mpsc::UnboundedSender<Invocation>,
+    log: Arc<Mutex<Vec<String>>>,
+    processes: Mutex<Vec<Child>>,
+}
+
+impl Function {
+    /// Starts a function that has these variables besides Lambda's own, and no other.
+    pub async fn start(name: &str, environment: &BTreeMap<String, String>, processes: usize) -> Self {
+        let (queue, next) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the Runtime API");
+        let address = listener.local_addr().expect("the port of the Runtime API").to_string();
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&shared));
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let children = (0..processes).map(|_| {
+            let mut child = Command::new(crate::binary(name))
+                .env_clear()
+                .env("AWS_LAMBDA_RUNTIME_API", &address)
+                .env("AWS_LAMBDA_FUNCTION_NAME", name)
+                .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+                .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+                .envs(environment)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("a process of the function");
+            collect(child.stdout.take(), &log);
+            collect(child.stderr.take(), &log);
+            child
+        });
+        let processes = Mutex::new(children.collect());
+        Self { shared, queue, log, processes }
+    }
+
+    /// Invokes the function.
+    ///
+    /// # Errors
+    /// What it posted as its error, or that it ended.
+    pub async fn invoke(&self, payload: &Value) -> Result<Value, Value> {
+        self.invoke_within(payload, TIMEOUT).await
+    }
+
+    /// Invokes the function as one of another timeout.
+    ///
+    /// # Errors
+    /// As [`Function::invoke`].
+    pub async fn invoke_within(&self, payload: &Value, limit: Duration) -> Result<Value, Value> {
+        self.invoke_raw(payload.to_string(), limit).await
+    }
+
+    /// Invokes the function with a payload that need not be JSON.
+    ///
+    /// # Errors
+    /// As [`Function::invoke`].
+    pub async fn invoke_raw(&self, payload: String, limit: Duration) -> Result<Value, Value> {
+        let id = format!("{:032x}", unique());
+        let (answer, mut answered) = oneshot::channel();
+        self.shared.answers.lock().expect("the answers").insert(id.clone(), answer);
+        let invocation = Invocation { id, payload, deadline: SystemTime::now() + limit };
+        self.queue.send(invocation).map_err(|_| "the Runtime API has ended")?;
+        // Lambda would stop the function here; the harness waits for the others in the queue too.
+        let end = tokio::time::Instant::now() + limit + Duration::from_secs(20);
+        loop {
+            if let Ok(answer) = timeout(Duration::from_millis(200), &mut answered).await {
+                return answer.unwrap_or_else(|_| Err("the Runtime API has ended".into()));
+            }
+            let ended = self.ended();
+            assert!(ended.is_none(), "a process ended: {ended:?}\n{}", self.log().join("\n"));
+            assert!(tokio::time::Instant::now() < end, "no answer after {limit:?}\n{}", self.log().join("\n"));
+        }
+    }
+
+    /// How a process ended, when one did.
+    #[must_use]
+    pub fn ended(&self) -> Option<std::process::ExitStatus> {
+        let mut processes = self.processes.lock().expect("the processes");
+        processes.iter_mut().find_map(|process| process.try_wait().expect("the state of a process"))
+    }
+
+    /// The lines it wrote.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("the log").clone()
+    }
+}
+
+/// Numbers that no other invocation has.
+fn unique() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+fn collect(stream: Option<impl AsyncRead + Unpin + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {
+    let (stream, log) = (stream.expect("a pipe"), Arc::clone(log));
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            log.lock().expect("the log").push(line);
+        }
+    });
+}
+
+async fn next_invocation(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let Some(invocation) = shared.next.lock().await.recv().await else {
+        // The test is over; the process ends with it.
+        return std::future::pending().await;
+    };
+    let deadline = invocation.deadline.duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis();
+    let headers = [
+        ("lambda-runtime-aws-request-id", invocation.id),
+        ("lambda-runtime-deadline-ms", deadline.to_string()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:test".into()),
+        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700".into()),
+    ];
+    (AppendHeaders(headers), invocation.payload)
+}
+
+async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    let size = body.len();
+    let answer = if size > MAX_PAYLOAD {
+        Err(format!("the answer has {size} bytes, more than Lambda takes").into())
+    } else {
+        serde_json::from_slice(&body).map_err(|error| error.to_string().into())
+    };
+    settle(&shared, &id, answer)
+}
+
+async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    settle(&shared, &id, Err(serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+fn settle(shared: &Shared, id: &str, answer: Result<Value, Value>) -> StatusCode {
+    if let Some(waiting) = shared.answers.lock().expect("the answers").remove(id) {
+        // Nobody waits any more when the test gave up on it.
+        let _ = waiting.send(answer);
+    }
+    StatusCode::ACCEPTED
+}
