@@ -17,7 +17,7 @@ use crate::{
     app::State,
     config::Env,
     http::{Cors, Request, Response, ServerEvent},
-    routes::{NOT_FOUND, ROUTES},
+    routes::ROUTES,
     telemetry::{self, RequestLine},
 };
 
@@ -46,6 +46,7 @@ where
     env.runtime_api()?;
     let front = Front {
         function,
+        route: route(function),
         cors: Cors::new(env.cors_origins()?),
         state: S::from_env(&env)?,
         handler,
@@ -63,6 +64,7 @@ where
 
 struct Front<S, H> {
     function: &'static str,
+    route: String,
     cors: Cors,
     state: S,
     handler: H,
@@ -94,7 +96,7 @@ impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
         telemetry::request(&RequestLine {
             request_id: &context.request_id,
             function: self.function,
-            route: route(self.function),
+            route: &self.route,
             status: response.status(),
             user_id: observed.user_id,
             duration_ms: telemetry::milliseconds(observed.duration),
@@ -108,8 +110,7 @@ impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
 }
 
 /// Method and path pattern of a function's first route.
-fn route(function: &str) -> &'static str {
+fn route(function: &str) -> String {
     let route = ROUTES.iter().find(|route| route.function == function);
-    debug_assert!(route.is_some() || function == NOT_FOUND, "{function} is not in the route table");
-    route.map_or("$default", |route| route.path)
+    route.map_or_else(|| "$default".to_owned(), |route| format!("{} {}", route.method, route.path))
 }

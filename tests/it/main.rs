@@ -1,3 +1,13 @@
 //! End-to-end tests: HTTP in, rows and answers out.
 
+mod bad_input;
+mod consistency;
 mod contract;
+mod faults;
+mod flights;
+mod fuzz;
+mod list;
+mod migrations;
+mod ownership;
+mod races;
+mod telemetry;

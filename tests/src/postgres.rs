@@ -43,16 +43,16 @@ impl Database {
     async fn from_template(template: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let server = connect(&server()).await;
+        let admin = connect(&server()).await;
         // One at a time: a template must have no other user, and another copy is one.
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let copying = COPYING.lock().await;
-        server
+        admin
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
             .await
             .expect("a new database");
         drop(copying);
-        let mut config = server_config();
+        let mut config = server();
         config.dbname(&name);
         Self { client: connect(&config).await, name }
     }
@@ -66,7 +66,7 @@ impl Database {
     /// The URL through something that listens on another port.
     #[must_use]
     pub fn url_at(&self, port: u16) -> String {
-        let user = server_config().get_user().unwrap_or("postgres").to_owned();
+        let user = server().get_user().unwrap_or("postgres").to_owned();
         format!("postgres://{user}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
     }
 
@@ -78,6 +78,22 @@ impl Database {
     /// The first column of the first row.
     pub async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
         self.client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+    }
+
+    /// Waits until a statement in this database waits for a lock.
+    pub async fn wait_for_blocked(&self) {
+        let sql = "SELECT EXISTS (
+            SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        )";
+        for _ in 0..2000 {
+            // Within a transaction the view would stay what it was at first.
+            self.execute("SELECT pg_stat_clear_snapshot()").await;
+            if self.value(sql).await {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("nothing waits for a lock");
     }
 
     /// Adds users with these ids.
@@ -99,10 +115,10 @@ impl Database {
 /// The port of the server.
 #[must_use]
 pub fn port() -> u16 {
-    *server_config().get_ports().first().expect("a port in TEST_DATABASE_URL")
+    *server().get_ports().first().expect("a port in TEST_DATABASE_URL")
 }
 
-fn server_config() -> Config {
+fn server() -> Config {
     let url = std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
         panic!(
             "TEST_DATABASE_URL is not set: these tests need a Postgres server on 127.0.0.1 on which they may create \
@@ -110,10 +126,6 @@ fn server_config() -> Config {
         )
     });
     url.parse().expect("TEST_DATABASE_URL is a URL")
-}
-
-fn server() -> Config {
-    server_config()
 }
 
 async fn connect(config: &Config) -> Client {

@@ -60,6 +60,11 @@ impl Proxy {
         self.address.port()
     }
 
+    /// Forgets what went over the wire so far.
+    pub fn forget(&self) {
+        self.wire.turns.lock().expect("the turns").clear();
+    }
+
     /// How many flights clients sent since the last call: bytes that were sent without waiting
     /// for an answer in between.
     #[must_use]

@@ -1,0 +1,169 @@
+//! One route table: whatever else lists routes or functions says the same. And the invariants of
+//! ARCHITECTURE.md that a compiler does not check.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use shared::routes::{NOT_FOUND, ROUTES};
+use tests::gateway::{Route, template};
+
+fn folders(path: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(tests::root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    entries
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect()
+}
+
+fn table() -> BTreeSet<Route> {
+    let route = |route: &shared::routes::Route| Route {
+        function: route.function.into(),
+        method: route.method.into(),
+        path: route.path.into(),
+    };
+    ROUTES.iter().map(route).collect()
+}
+
+fn functions() -> BTreeSet<String> {
+    ROUTES.iter().map(|route| route.function).chain([NOT_FOUND, "migrate"]).map(str::to_owned).collect()
+}
+
+#[test]
+fn template_has_the_routes() {
+    let (routes, defaults) = template();
+    assert_eq!(routes.into_iter().collect::<BTreeSet<_>>(), table());
+    assert_eq!(defaults, [NOT_FOUND]);
+}
+
+#[test]
+fn folders_are_the_functions() {
+    assert_eq!(folders("functions"), functions());
+}
+
+#[test]
+fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
+    let manifest: toml::Value = toml::from_str(&tests::read("Cargo.toml")).unwrap();
+    let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
+    let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut routes = BTreeSet::new();
+    for (path, entry) in router {
+        let Some(entries) = entry.as_array() else {
+            assert!(["/", "/{*path}"].contains(&path.as_str()), "{path}");
+            assert_eq!(entry.as_str(), Some(NOT_FOUND));
+            continue;
+        };
+        for entry in entries {
+            let text = |key: &str| entry[key].as_str().unwrap();
+            assert!(methods.entry(path).or_default().insert(text("method")), "{path} {entry:?}");
+            if text("function") != NOT_FOUND {
+                routes.insert(Route {
+                    function: text("function").into(),
+                    method: text("method").into(),
+                    path: path.clone(),
+                });
+            }
+        }
+    }
+    assert_eq!(routes, table());
+    let all = BTreeSet::from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
+    assert!(methods.values().all(|methods| *methods == all), "{methods:?}");
+}
+
+#[test]
+fn every_function_has_a_happy_and_a_refused_event() {
+    assert_eq!(folders("events"), functions());
+    for function in functions() {
+        let folder = tests::root().join("events").join(&function);
+        let mut statuses = Vec::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let answer = folder.join("answers").join(path.file_name().unwrap());
+                let text =
+                    std::fs::read_to_string(&answer).unwrap_or_else(|error| panic!("{}: {error}", answer.display()));
+                let answer: Value =
+                    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", answer.display()));
+                statuses.push(answer["statusCode"].as_u64().unwrap_or(if answer["errorType"].is_null() {
+                    200
+                } else {
+                    400
+                }));
+            }
+        }
+        // Where nothing is found, that is the happy case.
+        let happy = |status: &u64| *status < 400 || function == NOT_FOUND;
+        assert!(statuses.iter().any(happy), "{function}: {statuses:?}");
+        assert!(statuses.iter().any(|status| *status >= 400), "{function}: {statuses:?}");
+    }
+}
+
+#[test]
+fn functions_depend_on_shared_and_never_on_one_another() {
+    for function in functions() {
+        let manifest: toml::Value = toml::from_str(&tests::read(&format!("functions/{function}/Cargo.toml"))).unwrap();
+        let dependencies: BTreeSet<_> = manifest["dependencies"].as_table().unwrap().keys().cloned().collect();
+        assert!(dependencies.contains("shared"));
+        assert!(dependencies.is_disjoint(&functions()), "{function}: {dependencies:?}");
+        if function != "migrate" {
+            assert_eq!(dependencies.len(), 1, "{function} reaches past `shared`: {dependencies:?}");
+        }
+    }
+}
+
+/// Every Rust file below a folder, with its code: no comments, no unit tests.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![tests::root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let name = path.strip_prefix(tests::root()).unwrap().to_str().unwrap().to_owned();
+                let code = text.split("#[cfg(test)]").next().unwrap().lines();
+                let code: Vec<_> = code.filter(|line| !line.trim_start().starts_with("//")).collect();
+                found.insert(name, code.join("\n"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn only_the_stores_know_sql() {
+    let mut sources = sources("shared/src");
+    sources.extend(self::sources("functions"));
+    for (name, text) in sources {
+        let is_store = name.starts_with("shared/src/tasks/")
+            || name == "shared/src/users.rs"
+            || name.starts_with("functions/migrate/");
+        let statements = ["\"SELECT ", "SELECT *", "INSERT INTO", "UPDATE ", "DELETE FROM"];
+        // The pool asks for a sign of life.
+        let text = text.replace("\"SELECT 1\"", "");
+        assert!(is_store || !statements.iter().any(|statement| text.contains(statement)), "{name} knows SQL");
+    }
+}
+
+#[test]
+fn only_http_knows_status_codes() {
+    for (name, text) in sources("shared/src") {
+        let knows = text.contains("StatusCode") || text.contains("status_code");
+        assert!(!knows || name.starts_with("shared/src/http/"), "{name} knows status codes");
+    }
+    for (name, text) in sources("functions") {
+        let numbers = text.split(|char: char| !char.is_ascii_digit()).filter_map(|number| number.parse().ok());
+        assert!(!numbers.into_iter().any(|number: u32| (200..600).contains(&number)), "{name} knows status codes");
+    }
+}
+
+#[test]
+fn handlers_fit_on_a_screen() {
+    for (name, text) in sources("functions") {
+        if !name.starts_with("functions/migrate/") {
+            assert!(text.lines().count() <= 40, "{name}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Who may touch what: every route of the route table, called by everyone, with every id.
+
+use serde_json::{Value, json};
+use shared::routes::{Access, ROUTES, Route};
+use tests::{Api, Request, Response, token};
+
+const OWN: i32 = 1;
+const OTHER: i32 = 2;
+const DELETED: i32 = 3;
+
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Nobody,
+    Expired,
+    Deleted,
+    /// User [`OTHER`], on the paths of [`OWN`].
+    Another,
+    Owner,
+}
+
+/// Which task of the owner's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Own,
+    Others,
+    Unknown,
+    Overflowing,
+}
+
+fn token_of(who: Who) -> Option<String> {
+    match who {
+        Who::Nobody => None,
+        Who::Expired => Some(token::with(&json!({ "sub": OWN.to_string(), "exp": token::now() - 60 }))),
+        Who::Deleted => Some(token::of(DELETED)),
+        Who::Another => Some(token::of(OTHER)),
+        Who::Owner => Some(token::of(OWN)),
+    }
+}
+
+/// The status that a route must answer with.
+fn expected(route: &Route, who: Who, which: Which) -> u64 {
+    let has = |parameter| route.path.contains(parameter);
+    match who {
+        _ if route.access == Access::Public => 200,
+        Who::Nobody | Who::Expired | Who::Deleted => 401,
+        Who::Another if has("{user_id}") => 403,
+        Who::Owner if has("{id}") && which == Which::Others => 403,
+        Who::Owner if has("{id}") && which != Which::Own => 404,
+        Who::Another | Who::Owner if route.method == "POST" => 201,
+        Who::Another | Who::Owner => 200,
+    }
+}
+
+#[tokio::test]
+async fn everyone_on_everything() {
+    let api = Api::new().await;
+    let mut tried = 0;
+    for route in ROUTES {
+        for who in [Who::Nobody, Who::Expired, Who::Deleted, Who::Another, Who::Owner] {
+            for which in [Which::Own, Which::Others, Which::Unknown, Which::Overflowing] {
+                if which != Which::Own && !route.path.contains("{id}") {
+                    continue;
+                }
+                let response = try_one(&api, route, who, which).await;
+                let expected = expected(route, who, which);
+                assert_eq!(response.status, expected, "{route:?} {who:?} {which:?}: {}", response.body);
+                tried += 1;
+            }
+        }
+    }
+    assert_eq!(tried, 5 * 6 + 5 * 4 * 4, "routes that the matrix does not know");
+}
+
+/// Sends one request to fresh rows. A refusal must leave them as they were.
+async fn try_one(api: &Api, route: &Route, who: Who, which: Which) -> Response {
+    api.database.execute(r#"TRUNCATE "user", task"#).await;
+    api.database.users(&[OWN, OTHER]).await;
+    let own = api.database.task(OWN, "own").await;
+    let others = api.database.task(OTHER, "others'").await;
+    let before = rows(api).await;
+    let id = match which {
+        Which::Own => own.to_string(),
+        Which::Others => others.to_string(),
+        Which::Unknown => "999999999".into(),
+        Which::Overflowing => "99999999999999999999999999999999999999999999".into(),
+    };
+    let path = route.path.replace("{user_id}", &OWN.to_string()).replace("{id}", &id);
+    let mut request = Request::new(route.method, &path);
+    if let Some(token) = token_of(who) {
+        request = request.header("Authorization", &format!("Bearer {token}"));
+    }
+    if ["POST", "PUT", "PATCH"].contains(&route.method) {
+        request = request.json(json!({ "title": "changed", "name": "changed" }));
+    }
+    let response = api.send(request).await;
+    if response.status >= 400 {
+        assert_eq!(rows(api).await, before, "{route:?} {who:?} {which:?} refused and changed rows");
+    }
+    response
+}
+
+async fn rows(api: &Api) -> Value {
+    let sql = r#"SELECT (SELECT json_agg(u ORDER BY id) FROM "user" u)::text || (SELECT json_agg(t ORDER BY id) FROM task t)::text"#;
+    api.database.value::<Option<String>>(sql).await.into()
+}
+
+#[tokio::test]
+async fn a_user_id_past_the_largest_is_somebody_elses() {
+    let api = Api::new().await;
+    api.database.users(&[OWN]).await;
+    for id in ["2147483648", "4294967297", "18446744073709551617", "340282366920938463463374607431768211457"] {
+        // The last three are 1 modulo 2^32, 2^64 and 2^128.
+        let response = api.send(Request::new("GET", &format!("/api/{id}/tasks")).user(OWN)).await;
+        assert_eq!(response.status, 403, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn deleting_me_takes_everything_along_and_nothing_else() {
+    let api = Api::new().await;
+    api.database.users(&[OWN, OTHER]).await;
+    api.database
+        .execute(
+            r#"CREATE TABLE session (id INTEGER PRIMARY KEY, "userId" INTEGER REFERENCES "user"(id) ON DELETE CASCADE);
+               INSERT INTO session VALUES (1, 1), (2, 2)"#,
+        )
+        .await;
+    api.database.task(OWN, "own").await;
+    api.database.task(OTHER, "others'").await;
+    let response = api.send(Request::new("DELETE", "/api/users/me").user(OWN)).await;
+    assert_eq!((response.status, response.json()), (200, json!({ "message": "User deleted" })));
+    for table in [r#""user""#, "task", "session"] {
+        assert_eq!(api.database.value::<i64>(&format!("SELECT count(*) FROM {table}")).await, 1, "{table}");
+    }
+    assert_eq!(api.send(Request::new("DELETE", "/api/users/me").user(OWN)).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_issuer_pins_iss_and_aud() {
+    let api = Api::new().await.with("BETTER_AUTH_URL", "https://auth.example.com/api/auth");
+    api.database.users(&[OWN]).await;
+    let issuer = "https://auth.example.com";
+    let good = [json!(issuer), json!(["other", issuer])];
+    let claims = |iss: Value, aud: Value| json!({ "sub": "1", "exp": token::now() + 60, "iss": iss, "aud": aud });
+    let status = async |claims: Value| {
+        let bearer = format!("Bearer {}", token::with(&claims));
+        api.send(Request::new("GET", "/api/1/tasks").header("Authorization", &bearer)).await.status
+    };
+    for aud in good {
+        assert_eq!(status(claims(json!(issuer), aud)).await, 200);
+    }
+    for (iss, aud) in [
+        (json!("https://evil.example.com"), json!(issuer)),
+        (json!(issuer), json!("better-auth:session-cache")),
+        (json!(issuer), json!([])),
+        (json!(issuer), Value::Null),
+        (Value::Null, json!(issuer)),
+        (json!("https://auth.example.com/"), json!(issuer)),
+    ] {
+        assert_eq!(status(claims(iss.clone(), aud.clone())).await, 401, "{iss} {aud}");
+    }
+    assert_eq!(status(json!({ "sub": "1", "exp": token::now() + 60 })).await, 401);
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_five_seconds() {
+    let api = Api::new().await;
+    api.database.users(&[OWN]).await;
+    let status = async |exp: i64, nbf: i64| {
+        let claims = json!({ "sub": "1", "exp": token::now() + exp, "nbf": token::now() + nbf });
+        let bearer = format!("Bearer {}", token::with(&claims));
+        api.send(Request::new("GET", "/api/1/tasks").header("Authorization", &bearer)).await.status
+    };
+    assert_eq!(status(-2, 0).await, 200);
+    assert_eq!(status(-8, 0).await, 401);
+    assert_eq!(status(60, 3).await, 200);
+    assert_eq!(status(60, 9).await, 401);
+}

@@ -1,0 +1,128 @@
+//! What the log says of a request, and what it never says.
+
+use serde_json::{Value, json};
+use tests::{Api, Request, SECRET, token};
+
+async fn api() -> Api {
+    let api = Api::new().await;
+    api.database.users(&[1]).await;
+    api
+}
+
+/// The lines about requests.
+async fn requests(api: &Api) -> Vec<Value> {
+    let mut lines = api.log().await;
+    lines.retain(|line| line["message"] == "request");
+    lines
+}
+
+#[tokio::test]
+async fn one_line_per_request() {
+    let api = api().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let response = api.send(Request::new("GET", "/api/1/tasks/7").user(1)).await;
+        ids.push(response.header("x-request-id").unwrap().to_owned());
+    }
+    let lines = requests(&api).await;
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for (at, (line, id)) in lines.iter().zip(&ids).enumerate() {
+        assert_eq!(line["request_id"], *id);
+        assert_eq!(line["function"], "get-task");
+        assert_eq!(line["route"], "GET /api/{user_id}/tasks/{id}");
+        assert_eq!((&line["status"], &line["user_id"], &line["level"]), (&json!(404), &json!(1), &json!("INFO")));
+        assert_eq!(line["cold_start"], at == 0);
+        let (total, database) = (line["duration_ms"].as_f64().unwrap(), line["database_ms"].as_f64().unwrap());
+        assert!(0.0 < database && database <= total, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_to_the_log_only() {
+    let api = api().await;
+    let text_id = token::with(&json!({ "sub": "nf6BZqcXlRPbDkKzEEoqSc5mmFKZ4kUR", "exp": token::now() + 60 }));
+    let response =
+        api.send(Request::new("GET", "/api/1/tasks").header("Authorization", &format!("Bearer {text_id}"))).await;
+    assert_eq!(response.json(), json!({ "detail": "Not authenticated" }));
+    let lines = requests(&api).await;
+    assert!(lines[0]["reason"].as_str().unwrap().contains("advanced.database.generateId"), "{lines:?}");
+    assert_eq!(lines[0]["database_ms"], 0.0);
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id() {
+    let api = api().await;
+    for request in [
+        Request::new("GET", "/nowhere"),
+        Request::new("OPTIONS", "/api/1/tasks")
+            .header("Origin", "http://localhost:3000")
+            .header("Access-Control-Request-Method", "GET"),
+        Request::new("GET", "/api/1/tasks"),
+        Request::new("GET", "/health"),
+    ] {
+        assert!(api.send(request.clone()).await.header("x-request-id").is_some(), "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_tells_the_log_the_cause_and_the_client_nothing() {
+    let api = api().await;
+    api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
+    api.database.execute("ALTER TABLE task RENAME COLUMN completed TO done").await;
+    let request = || Request::new("GET", "/api/1/tasks").user(1).header("Origin", "http://localhost:3000");
+    let response = api.send(request()).await;
+    assert_eq!((response.status, response.json()), (500, json!({ "detail": "Server error" })));
+    assert_eq!(response.header("access-control-allow-origin"), Some("http://localhost:3000"));
+    let line = requests(&api).await.remove(1);
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["causes"][0], "the statement failed");
+    assert!(line["causes"].to_string().contains("42703"), "{line}");
+    api.database.execute("ALTER TABLE task RENAME COLUMN done TO completed").await;
+    assert_eq!(api.send(request()).await.status, 200);
+}
+
+/// Postgres quotes the row in the detail of a constraint's failure.
+#[tokio::test]
+async fn no_line_has_a_token_a_secret_or_a_text_of_a_user() {
+    let api = api().await;
+    api.database.execute("ALTER TABLE task ADD CONSTRAINT refuse CHECK (title <> 'refused words')").await;
+    let bearer = token::of(1);
+    let title = |title: &str| json!({ "title": title, "description": "described words" });
+    for (body, status) in
+        [(title("written words"), 201), (title("refused words"), 500), (json!({ "title": ["wrong words"] }), 422)]
+    {
+        let request =
+            Request::new("POST", "/api/1/tasks").header("Authorization", &format!("Bearer {bearer}")).json(body);
+        assert_eq!(api.send(request).await.status, status);
+    }
+    api.send(Request::new("GET", "/api/1/tasks?q=searched+words").user(1)).await;
+    api.send(Request::new("GET", "/api/1/tasks").header("Authorization", "Bearer garbage-words")).await;
+    let log = api.log().await;
+    let causes = log.iter().find(|line| line["status"] == 500).expect("the failure's line");
+    assert!(causes["causes"].to_string().contains("task.refuse"), "{causes}");
+    for line in &log {
+        let line = line.to_string();
+        for secret in ["words", SECRET, &bearer, bearer.rsplit('.').next().unwrap()] {
+            assert!(!line.contains(secret), "{secret} in {line}");
+        }
+    }
+}
+
+/// A column of another type makes reading a row panic.
+#[tokio::test]
+async fn a_panic_is_an_answer_and_the_function_lives_on() {
+    let api = api().await;
+    api.database.task(1, "panicked words").await;
+    let request = || Request::new("GET", "/api/1/tasks").user(1).header("Origin", "http://localhost:3000");
+    api.database
+        .execute("ALTER TABLE task ALTER created_at DROP DEFAULT, ALTER created_at TYPE bytea USING '\\x00'")
+        .await;
+    let response = api.send(request()).await;
+    assert_eq!((response.status, response.json()), (500, json!({ "detail": "Server error" })));
+    assert_eq!(response.header("access-control-allow-origin"), Some("http://localhost:3000"));
+    assert!(response.header("x-request-id").is_some());
+    let log = api.log().await;
+    assert!(log.iter().any(|line| line["message"] == "panic" && line["location"].is_string()), "{log:?}");
+    api.database.execute("ALTER TABLE task ALTER created_at TYPE timestamptz USING now()").await;
+    assert_eq!(api.send(request()).await.status, 200);
+}
