@@ -84,7 +84,7 @@ fn every_function_has_a_happy_and_a_refused_event() {
                     std::fs::read_to_string(&answer).unwrap_or_else(|error| panic!("{}: {error}", answer.display()));
                 let answer: Value =
                     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", answer.display()));
-                statuses.push(answer["statusCode"].as_u64().unwrap_or(if answer["errorType"].is_null() {
+                statuses.push(answer["statusCode"].as_u64().unwrap_or(if answer["errorMessage"].is_null() {
                     200
                 } else {
                     400

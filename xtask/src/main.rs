@@ -1,1 +1,82 @@
-fn main() {}
+//! Developer commands.
+
+mod demo;
+mod dev;
+mod events;
+mod lambda;
+mod migration;
+mod postgres;
+mod replay;
+mod settings;
+mod test;
+mod token;
+mod tools;
+mod ui;
+
+use std::process::ExitCode;
+
+use tokio::signal;
+use ui::Failure;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  dev [--reset] [--port N]      Run the API on 127.0.0.1 (port 9000) over a local Postgres, with a demo
+                                user. DATABASE_URL makes it use that database instead; --reset empties
+                                the local one first.
+  test                          Check and test everything.
+  replay [FUNCTION]             Replay the events in events/ and compare the answers.
+  token --user N [--hours N]    Print a token of user N.
+  migrate new NAME              Make the files of a new migration.";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = tokio::select! {
+        result = run(&arguments) => result,
+        // What was started is stopped where it is owned, when the work on it is dropped.
+        () = interrupted() => Err(Failure::new("interrupted")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\n{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &[String]) -> Result<(), Failure> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["dev", ref options @ ..] => dev::run(&dev::Options::parse(options)?).await,
+        ["test"] => test::run().await,
+        ["replay"] => replay::run(None).await,
+        ["replay", function] => replay::run(Some(function)).await,
+        ["token", "--user", user] => token::run(user, "24"),
+        ["token", "--user", user, "--hours", hours] => token::run(user, hours),
+        ["migrate", "new", name] => migration::create(name),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(Failure::new(USAGE)),
+    }
+}
+
+/// Waits for Ctrl-C, or for being asked to end in another way.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(_) => return std::future::pending().await,
+        };
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    drop(signal::ctrl_c().await);
+}

@@ -1,0 +1,118 @@
+//! `cargo xtask dev`: the API on this machine.
+
+use std::net::TcpListener;
+
+use tokio::process::Command;
+
+use crate::{
+    demo,
+    lambda::{Output, Watch},
+    postgres::{Cluster, Durability, Server},
+    settings::{Settings, root},
+    token, tools,
+    ui::{Context, Failure, step},
+};
+
+/// The name of the development data.
+const DATA: &str = "dev";
+
+/// How long the token that is printed is good for: 30 days.
+const TOKEN_HOURS: u32 = 30 * 24;
+
+/// The options of the command.
+pub(crate) struct Options {
+    port: u16,
+    reset: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
+        let mut options = Self { port: 9000, reset: false };
+        while let Some((first, rest)) = words.split_first() {
+            words = match (*first, rest) {
+                ("--reset", rest) => {
+                    options.reset = true;
+                    rest
+                }
+                ("--port", [port, rest @ ..]) => {
+                    options.port = port.parse().context(format!("--port {port}"))?;
+                    rest
+                }
+                (other, _) => return Err(Failure::new(format!("dev does not know {other}; see cargo xtask help"))),
+            };
+        }
+        Ok(options)
+    }
+}
+
+/// Runs until it is interrupted.
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    let port = options.port;
+    if TcpListener::bind(("127.0.0.1", port)).is_err() {
+        return Err(Failure::new(format!(
+            "Port {port} is taken: is another `cargo xtask dev` running? Stop it, or choose another with --port."
+        )));
+    }
+    let mut settings = Settings::read()?;
+    settings.set_default("BETTER_AUTH_SECRET", settings.secret().to_owned().as_str());
+    settings.set_default("CORS_ORIGINS", "http://localhost:3000,http://localhost:5173");
+    // Before the long build, so that what is missing is said at once.
+    tools::cargo_lambda().await?;
+    let _server = database(&mut settings, options.reset).await?;
+    build().await?;
+    let mut watch = Watch::start(port, &settings, Output::Terminal).await?;
+    watch.migrate().await?;
+    let user = demo::user(&demo::connect(&settings).await?).await?;
+    welcome(port, user, &token::mint(&settings, user, TOKEN_HOURS)?, settings.get("DATABASE_URL").unwrap_or_default());
+    Err(watch.ended().await)
+}
+
+/// Uses the database that `DATABASE_URL` names, or starts one.
+async fn database(settings: &mut Settings, reset: bool) -> Result<Option<Server>, Failure> {
+    if settings.get("DATABASE_URL").is_some() {
+        if reset {
+            return Err(Failure::new("--reset empties the local database only, and DATABASE_URL names another."));
+        }
+        step("Using the database that DATABASE_URL names");
+        demo::connect(settings).await?;
+        return Ok(None);
+    }
+    if reset {
+        step("Removing the local database");
+        Cluster::named(DATA).await?.remove()?;
+    }
+    let server = Server::start(DATA, Durability::Safe).await?;
+    settings.set("DATABASE_URL", &server.url("postgres"));
+    Ok(Some(server))
+}
+
+/// Builds every function, so that no first request waits for the compiler.
+pub(crate) async fn build() -> Result<(), Failure> {
+    step("Building the functions");
+    let status = Command::new("cargo").args(["build", "--bins"]).current_dir(root()).status().await?;
+    if status.success() { Ok(()) } else { Err(Failure::new("The functions do not build.")) }
+}
+
+fn welcome(port: u16, user: i32, token: &str, database: &str) {
+    let (base, header) = (format!("http://127.0.0.1:{port}"), format!("'Authorization: Bearer {token}'"));
+    // A password in the URL is nobody's business who looks over a shoulder.
+    let shown = database.rsplit_once('@').map_or(database, |(_, rest)| rest);
+    println!(
+        "
+The task API is at {base}, its database at {shown}.
+Token of the demo user (id {user}), good for 30 days:
+
+{token}
+
+Try it:
+
+curl -s {base}/api/{user}/tasks -H {header}
+
+curl -s {base}/api/{user}/tasks -H {header} -H 'Content-Type: application/json' -d '{{\"title\":\"From curl\"}}'
+
+curl -s {base}/api/users/me -H {header}
+
+Changed code is built and used by the next request. Ctrl-C stops everything; the data stay.
+"
+    );
+}

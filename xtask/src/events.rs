@@ -1,0 +1,111 @@
+//! The sample events and the answers they must get.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::{
+    settings::root,
+    ui::{Context, Failure},
+};
+
+/// An event in `events/<function>/`, with its answer in `answers/` below.
+pub(crate) struct Event {
+    pub(crate) function: String,
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) answer: Value,
+}
+
+/// The events of one function, or of all.
+pub(crate) fn read(only: Option<&str>) -> Result<Vec<Event>, Failure> {
+    let folder = root().join("events");
+    let mut events = Vec::new();
+    for entry in fs::read_dir(&folder).context(folder.display())? {
+        let path = entry?.path();
+        let function = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && only.is_none_or(|only| only == function) {
+            events.extend(of_function(&path, &function)?);
+        }
+    }
+    events.sort_by(|one, other| one.path.cmp(&other.path));
+    if events.is_empty() {
+        return Err(Failure::new(format!("There are no events in events/{}", only.unwrap_or_default())));
+    }
+    Ok(events)
+}
+
+fn of_function(folder: &Path, function: &str) -> Result<Vec<Event>, Failure> {
+    let mut events = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let name = path.file_name().unwrap_or_default();
+            let answer = folder.join("answers").join(name);
+            let text = fs::read_to_string(&answer).context(answer.display())?;
+            let answer = serde_json::from_str(&text).context(answer.display())?;
+            let name = name.to_string_lossy().into_owned();
+            events.push(Event { function: function.to_owned(), name, path, answer });
+        }
+    }
+    Ok(events)
+}
+
+/// Whether an answer is the expected one. What is expected may leave out headers and fields of a
+/// whole answer; `"{{any}}"` stands for anything.
+pub(crate) fn holds(expected: &Value, got: &Value) -> bool {
+    let Value::Object(expected) = expected else { return same(expected, got) };
+    expected.iter().all(|(name, expected)| match (name.as_str(), got.get(name)) {
+        ("headers", Some(Value::Object(got))) => expected.as_object().is_some_and(|expected| {
+            expected.iter().all(|(name, value)| got.get(name).is_some_and(|got| same(value, got)))
+        }),
+        ("body", Some(Value::String(text))) => match serde_json::from_str(text) {
+            Ok(body) => same(expected, &body),
+            Err(_) => same(expected, &Value::String(text.clone())),
+        },
+        (_, Some(got)) => same(expected, got),
+        (_, None) => false,
+    })
+}
+
+fn same(expected: &Value, got: &Value) -> bool {
+    match (expected, got) {
+        (Value::String(text), _) if text == "{{any}}" => true,
+        (Value::Array(expected), Value::Array(got)) => {
+            expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| same(expected, got))
+        }
+        (Value::Object(expected), Value::Object(got)) => {
+            expected.len() == got.len()
+                && expected.iter().all(|(name, expected)| got.get(name).is_some_and(|got| same(expected, got)))
+        }
+        _ => expected == got,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn answers_hold_in_what_they_say() {
+        let got = json!({ "statusCode": 200, "headers": { "a": "1", "b": "2" }, "body": r#"{"id":1,"at":"now"}"# });
+        assert!(holds(
+            &json!({ "statusCode": 200, "headers": { "a": "1" }, "body": { "id": 1, "at": "{{any}}" } }),
+            &got
+        ));
+        for wrong in [
+            json!({ "statusCode": 201 }),
+            json!({ "headers": { "a": "2" } }),
+            json!({ "headers": { "c": "1" } }),
+            json!({ "body": { "id": 1 } }),
+            json!({ "body": { "id": 1, "at": "now", "more": "{{any}}" } }),
+            json!({ "nothing": null }),
+        ] {
+            assert!(!holds(&wrong, &got), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `cargo lambda watch` and `cargo lambda invoke`.
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::{
+    settings::{Settings, root, target},
+    tools,
+    ui::{Context, Failure, step},
+};
+
+/// How long the emulator may take to listen, and to stop.
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(5);
+
+/// A running `cargo lambda watch` with all its functions. They stop when this is dropped.
+pub(crate) struct Watch {
+    cargo_lambda: PathBuf,
+    child: Child,
+    port: u16,
+}
+
+/// Where the emulator's own words go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// To the terminal.
+    Terminal,
+    /// To a file below `target/`.
+    File,
+}
+
+impl Watch {
+    /// Starts the emulator on a port of 127.0.0.1.
+    pub(crate) async fn start(port: u16, settings: &Settings, output: Output) -> Result<Self, Failure> {
+        let cargo_lambda = tools::cargo_lambda().await?;
+        let folder = target().join("watch");
+        fs::create_dir_all(&folder).context(folder.display())?;
+        let log = folder.join(format!("{port}.log"));
+        step(&format!("Starting cargo lambda watch on 127.0.0.1:{port}"));
+        let mut command = Command::new(&cargo_lambda);
+        command
+            .args(["lambda", "watch", "--disable-cors", "-A", "127.0.0.1", "-P", &port.to_string()])
+            // Not --env-file: its parser takes no value with a `=` in it, as database URLs have.
+            .envs(settings.variables())
+            .current_dir(root())
+            .stdin(Stdio::null());
+        if output == Output::File {
+            let file = fs::File::create(&log).context(log.display())?;
+            command.stdout(file.try_clone()?).stderr(file);
+        }
+        // A group of its own: a Ctrl-C is this program's, which then stops everything in order.
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command.spawn().context(cargo_lambda.display())?;
+        let mut watch = Self { cargo_lambda, child, port };
+        watch.wait_until_it_listens().await?;
+        Ok(watch)
+    }
+
+    async fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
+        let end = Instant::now() + START;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(Failure::new(format!("cargo lambda watch ended: {status}")));
+            }
+            if Instant::now() > end {
+                return Err(Failure::new(format!("cargo lambda watch does not listen after {START:?}")));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the emulator ends by itself, which it should not.
+    pub(crate) async fn ended(&mut self) -> Failure {
+        match self.child.wait().await {
+            Ok(status) => Failure::new(format!("cargo lambda watch ended: {status}")),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Invokes a function with the event in a file. The function's error is a value too, as
+    /// `{"errorMessage": …}`.
+    pub(crate) async fn invoke_file(&self, function: &str, event: &Path) -> Result<Value, Failure> {
+        self.invoke(function, ["--data-file".as_ref(), event.as_os_str()]).await
+    }
+
+    /// Invokes a function with an event.
+    pub(crate) async fn invoke_event(&self, function: &str, event: &Value) -> Result<Value, Failure> {
+        let event = event.to_string();
+        self.invoke(function, ["--data-ascii".as_ref(), event.as_ref()]).await
+    }
+
+    async fn invoke(&self, function: &str, event: [&std::ffi::OsStr; 2]) -> Result<Value, Failure> {
+        let output = Command::new(&self.cargo_lambda)
+            .args(["lambda", "invoke", function, "-A", "127.0.0.1", "-P", &self.port.to_string()])
+            .args(event)
+            .current_dir(root())
+            .stdin(Stdio::null())
+            .output()
+            .await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        if output.status.success() {
+            return serde_json::from_str(&out).context(format!("{function} answered {out:?}"));
+        }
+        // "Error:   × <errorMessage>", wrapped to the width of a terminal; the type is not shown.
+        let message = err.split_once('×').map_or("", |(_, message)| message).replace('│', " ");
+        let message = message.split("Was this behavior").next().unwrap_or_default();
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        if message.is_empty() {
+            return Err(Failure::new(format!("{function}: {err}{out}")));
+        }
+        Ok(serde_json::json!({ "errorMessage": message }))
+    }
+
+    /// Migrates with the migrate function.
+    pub(crate) async fn migrate(&self) -> Result<(), Failure> {
+        step("Migrating the database");
+        let report = self.invoke_event("migrate", &serde_json::json!({ "action": "up" })).await?;
+        match report.get("version") {
+            Some(version) => {
+                let applied = report.get("applied").and_then(Value::as_array).map_or(0, Vec::len);
+                step(&format!("The schema is at version {version}; {applied} migrations were applied now"));
+                Ok(())
+            }
+            None => Err(Failure::new(format!("The migration failed: {report}"))),
+        }
+    }
+}
+
+impl Drop for Watch {
+    /// Asks the whole group to end, and insists when it does not.
+    fn drop(&mut self) {
+        let Some(id) = self.child.id() else { return };
+        let signal = |name: &str| {
+            let group = format!("-{id}");
+            let kill = std::process::Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
+            kill.is_ok_and(|status| status.success())
+        };
+        signal("-INT");
+        let end = Instant::now() + STOP;
+        while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        signal("-KILL");
+    }
+}

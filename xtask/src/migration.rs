@@ -1,0 +1,38 @@
+//! The files of a new migration.
+
+use std::fs;
+
+use crate::{
+    settings::root,
+    ui::{Context, Failure, step},
+};
+
+/// Makes `V<n>__<name>.sql` and its undo script, `n` being the next number.
+pub(crate) fn create(name: &str) -> Result<(), Failure> {
+    let is_name = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(Failure::new(
+            "The name of a migration has lower-case letters, digits and _, such as add_due_date.",
+        ));
+    }
+    let folder = root().join("migrations");
+    let mut newest = 0;
+    for entry in fs::read_dir(&folder).context(folder.display())? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        let version =
+            file.strip_prefix('V').and_then(|rest| rest.split_once("__")).and_then(|(version, _)| version.parse().ok());
+        newest = newest.max(version.unwrap_or(0));
+    }
+    let stem = format!("V{}__{name}", newest + 1);
+    for (file, comment) in [
+        (
+            format!("{stem}.sql"),
+            "-- What changes, and why. Old and new functions run side by side during a deployment: both must\n-- work with the schema that this leaves.\n",
+        ),
+        (format!("{stem}.undo.sql"), "-- The way back.\n"),
+    ] {
+        fs::write(folder.join(&file), comment).context(&file)?;
+        step(&format!("Made migrations/{file}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! A Postgres server of this project's own, on loopback.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    settings::target,
+    tools,
+    ui::{Context, Failure, step},
+};
+
+/// The user and group that a server of root's runs as: nobody.
+const NOBODY: &str = "65534";
+
+/// A running server. It stops when this is dropped.
+pub(crate) struct Server {
+    cluster: Cluster,
+    port: u16,
+}
+
+/// A folder of data, with or without a server on them.
+pub(crate) struct Cluster {
+    binaries: PathBuf,
+    user: RunAs,
+    data: PathBuf,
+}
+
+/// How to run programs that refuse to run as root.
+#[derive(Debug, Clone, Copy)]
+enum RunAs {
+    /// As whoever runs this.
+    Self_,
+    /// As root of a namespace in which root has another number.
+    Namespace,
+    /// As nobody.
+    Nobody,
+}
+
+/// How safe the data have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// They survive a crash.
+    Safe,
+    /// They do not outlive the run.
+    Throwaway,
+}
+
+impl Server {
+    /// Starts a server on the data called `name`, which are made when they are not there.
+    pub(crate) async fn start(name: &str, durability: Durability) -> Result<Self, Failure> {
+        let cluster = Cluster::named(name).await?;
+        let port = free_port()?;
+        if durability == Durability::Throwaway {
+            cluster.remove()?;
+        }
+        cluster.initialise()?;
+        if cluster.control(&["status"]).is_ok() {
+            step("Stopping a Postgres that an earlier run left behind");
+            cluster.control(&["-m", "fast", "-w", "stop"])?;
+        }
+        step(&format!("Starting Postgres on 127.0.0.1:{port}, data in {}", cluster.data.display()));
+        let mut options =
+            format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400");
+        if durability == Durability::Throwaway {
+            options.push_str(" -c fsync=off -c synchronous_commit=off -c full_page_writes=off");
+        }
+        let log = cluster.data.join("server.log").display().to_string();
+        cluster.control(&["-w", "-l", &log, "-o", &options, "start"]).map_err(|failure| {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            Failure::new(format!("{failure}\n{log}\nPostgres did not start. Or set DATABASE_URL to a running one."))
+        })?;
+        Ok(Self { cluster, port })
+    }
+
+    /// The URL of one of its databases.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+}
+
+impl Cluster {
+    /// The data called `name`, which need not be there.
+    pub(crate) async fn named(name: &str) -> Result<Self, Failure> {
+        let (binaries, user) = (tools::postgres().await?, RunAs::find());
+        Ok(Self { binaries, user, data: data_folder(name, user) })
+    }
+
+    /// Makes the data folder, completely or not at all.
+    fn initialise(&self) -> Result<(), Failure> {
+        if self.data.join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        step(&format!("Making a Postgres data folder, {}", self.data.display()));
+        self.remove()?;
+        let unfinished = self.data.with_extension("unfinished");
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished).context(unfinished.display())?;
+        }
+        fs::create_dir_all(&unfinished).context(unfinished.display())?;
+        if let RunAs::Nobody = self.user {
+            run(Command::new("chown").arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(&unfinished))?;
+        }
+        let initdb = |locale: &str| {
+            let mut command = self.user.command(&self.binaries.join("initdb"));
+            command.arg("-D").arg(&unfinished).args(["-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]);
+            run(command.arg(format!("--locale={locale}")))
+        };
+        // macOS has no C.UTF-8.
+        initdb("C.UTF-8").or_else(|_| initdb("C"))?;
+        fs::rename(&unfinished, &self.data).context(self.data.display())
+    }
+
+    /// Removes the data; a server on them is stopped first.
+    pub(crate) fn remove(&self) -> Result<(), Failure> {
+        if self.data.exists() {
+            if self.control(&["status"]).is_ok() {
+                self.control(&["-m", "immediate", "-w", "stop"])?;
+            }
+            fs::remove_dir_all(&self.data).context(self.data.display())?;
+        }
+        Ok(())
+    }
+
+    fn control(&self, arguments: &[&str]) -> Result<(), Failure> {
+        run(self.user.command(&self.binaries.join("pg_ctl")).arg("-D").arg(&self.data).args(arguments))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(failure) = self.cluster.control(&["-m", "fast", "-w", "stop"]) {
+            eprintln!("Postgres did not stop: {failure}");
+        }
+    }
+}
+
+impl RunAs {
+    fn find() -> Self {
+        let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+        if !is_root {
+            return Self::Self_;
+        }
+        if run(Self::Namespace.command(Path::new("true")).stderr(Stdio::null())).is_ok() {
+            Self::Namespace
+        } else {
+            Self::Nobody
+        }
+    }
+
+    fn command(self, program: &Path) -> Command {
+        let mut command = match self {
+            Self::Self_ => return Command::new(program),
+            Self::Namespace => {
+                let mut command = Command::new("unshare");
+                command.args(["--user", "--map-user=1000", "--map-group=1000"]);
+                command
+            }
+            Self::Nobody => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+                command
+            }
+        };
+        // Postgres wants to know where it is, and nobody may not be allowed to.
+        command.arg(program).current_dir("/");
+        command
+    }
+}
+
+/// Where the data called `name` are. Nobody may not enter a home directory.
+fn data_folder(name: &str, user: RunAs) -> PathBuf {
+    match user {
+        RunAs::Self_ | RunAs::Namespace => target().join("postgres").join(name),
+        RunAs::Nobody => {
+            let place: String = target()
+                .display()
+                .to_string()
+                .chars()
+                .map(|char| if char.is_alphanumeric() { char } else { '-' })
+                .collect();
+            std::env::temp_dir().join(format!("postgres{place}-{name}"))
+        }
+    }
+}
+
+/// A port that nothing listens on.
+pub(crate) fn free_port() -> Result<u16, Failure> {
+    Ok(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).context("no free port")?.port())
+}
+
+/// Runs a command to its end and quietly, unless it fails.
+fn run(command: &mut Command) -> Result<(), Failure> {
+    // The server inherits no pipe: waiting for its end would be waiting for the server's.
+    let log = target().join("postgres.out");
+    let output = fs::File::create(&log).context(log.display())?;
+    let errors = output.try_clone()?;
+    let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
+    match status.context(command.get_program().display())? {
+        status if status.success() => Ok(()),
+        status => Err(Failure::new(format!("{command:?}: {status}\n{}", fs::read_to_string(&log).unwrap_or_default()))),
+    }
+}

@@ -1,0 +1,48 @@
+//! `cargo xtask replay`: the sample events through `cargo lambda watch` and `cargo lambda invoke`.
+
+use std::fs;
+
+use crate::{
+    demo, dev,
+    events::{self, Event},
+    lambda::{Output, Watch},
+    postgres::{Durability, Server, free_port},
+    settings::{Settings, root},
+    ui::{Context, Failure, step},
+};
+
+/// Replays on a server of its own.
+pub(crate) async fn run(only: Option<&str>) -> Result<(), Failure> {
+    let events = events::read(only)?;
+    dev::build().await?;
+    let server = Server::start("replay", Durability::Throwaway).await?;
+    let count = on(&server, &events).await?;
+    println!("{count} passed, 0 failed");
+    Ok(())
+}
+
+/// Replays on a server, in its database `postgres`, and answers how many events passed.
+pub(crate) async fn on(server: &Server, events: &[Event]) -> Result<usize, Failure> {
+    let settings = Settings::of_events(&server.url("postgres"));
+    let watch = Watch::start(free_port()?, &settings, Output::File).await?;
+    watch.migrate().await?;
+    let fixture = root().join("events/fixture.sql");
+    let fixture = fs::read_to_string(&fixture).context(fixture.display())?;
+    let client = demo::connect(&settings).await?;
+    step(&format!("Replaying {} events", events.len()));
+    let mut failures = Vec::new();
+    for event in events {
+        client.batch_execute(&fixture).await.context("events/fixture.sql")?;
+        let got = watch.invoke_file(&event.function, &event.path).await?;
+        let (holds, name) = (events::holds(&event.answer, &got), format!("{}/{}", event.function, event.name));
+        println!("event {name} ... {}", if holds { "ok" } else { "FAILED" });
+        if !holds {
+            failures.push(format!("{name}\n  expected {}\n  got      {got}", event.answer));
+        }
+    }
+    if failures.is_empty() {
+        return Ok(events.len());
+    }
+    let (passed, failed) = (events.len() - failures.len(), failures.len());
+    Err(Failure::new(format!("{}\n\n{passed} passed, {failed} failed", failures.join("\n"))))
+}

@@ -1,0 +1,98 @@
+//! Where things are, and the variables of the environment and of `.env`.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use shared::config::DEVELOPMENT_SECRET;
+
+use crate::ui::{Context, Failure};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    root.canonicalize().unwrap_or(root)
+}
+
+/// The folder for everything that is made here and not kept in git.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The variables that functions run with.
+pub(crate) struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    /// The process's own variables and, where they are missing, those of `.env`.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        let path = root().join(".env");
+        let mut settings =
+            if path.exists() { parse(&fs::read_to_string(&path).context(path.display())?) } else { BTreeMap::new() };
+        for name in ["DATABASE_URL", "DATABASE_URL_UNPOOLED", "BETTER_AUTH_SECRET", "BETTER_AUTH_URL", "CORS_ORIGINS"] {
+            if let Ok(value) = env::var(name) {
+                settings.insert(name.into(), value);
+            }
+        }
+        settings.retain(|_, value| !value.is_empty());
+        Ok(Self(settings))
+    }
+
+    /// The variables that sample events are replayed with: none of the user's own.
+    pub(crate) fn of_events(database_url: &str) -> Self {
+        let mut settings = Self(BTreeMap::new());
+        settings.set("DATABASE_URL", database_url);
+        settings.set("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET);
+        settings.set("CORS_ORIGINS", "http://localhost:3000");
+        settings
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    pub(crate) fn set_default(&mut self, name: &str, value: &str) {
+        self.0.entry(name.into()).or_insert_with(|| value.into());
+    }
+
+    /// The secret that tokens are signed with.
+    pub(crate) fn secret(&self) -> &str {
+        self.get("BETTER_AUTH_SECRET").unwrap_or(DEVELOPMENT_SECRET)
+    }
+
+    /// For the library that the functions share.
+    pub(crate) fn env(&self) -> shared::config::Env {
+        self.0.iter().collect()
+    }
+
+    /// For the processes of the functions.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+}
+
+/// `NAME=value` lines, with comments and quotation marks around values.
+fn parse(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
+        .map(|(name, value)| (name.trim().into(), value.trim().trim_matches(['"', '\'']).into()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn env_files_have_comments_quotes_and_exports() {
+        let parsed = parse("# A=0\nA=1\n export B = \"two=2\" \n\nC='3'\nnothing\nD=\n");
+        let expected = [("A", "1"), ("B", "two=2"), ("C", "3"), ("D", "")];
+        assert_eq!(parsed, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+}

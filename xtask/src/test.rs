@@ -1,0 +1,75 @@
+//! `cargo xtask test`: everything that can be checked on this machine.
+
+use std::process::Stdio;
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::{
+    dev, events,
+    postgres::{Durability, Server},
+    replay,
+    settings::root,
+    tools,
+    ui::{Failure, step},
+};
+
+/// Runs all checks and tests; the last line counts them.
+pub(crate) async fn run() -> Result<(), Failure> {
+    // Before everything that takes long, so that what is missing is said at once.
+    tools::cargo_lambda().await?;
+    tools::postgres().await?;
+    cargo("Checking the format", &["fmt", "--all", "--check"]).await?;
+    cargo("Checking with clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?;
+    dev::build().await?;
+    let server = Server::start("test", Durability::Throwaway).await?;
+    let tests = tests(&server.url("postgres")).await?;
+    let events = replay::on(&server, &events::read(None)?).await?;
+    println!("\n{} passed, 0 failed ({tests} tests, {events} events replayed)", tests + events);
+    Ok(())
+}
+
+async fn cargo(what: &str, arguments: &[&str]) -> Result<(), Failure> {
+    step(what);
+    let status = Command::new("cargo").args(arguments).current_dir(root()).status().await?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`cargo {}` failed.", arguments.join(" ")))) }
+}
+
+/// Runs the tests of all packages, and counts them as they pass by.
+async fn tests(database_url: &str) -> Result<usize, Failure> {
+    step("Running the tests");
+    let mut child = Command::new("cargo")
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .env("TEST_DATABASE_URL", database_url)
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let (mut passed, mut failed) = (0, 0);
+    if let Some(output) = child.stdout.take() {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            println!("{line}");
+            if let Some(result) = line.strip_prefix("test result: ") {
+                let count = |what: &str| {
+                    let words: Vec<_> = result.split_whitespace().collect();
+                    words
+                        .windows(2)
+                        .find(|pair| matches!(pair, [_, word] if word.starts_with(what)))
+                        .and_then(|pair| pair.first()?.parse().ok())
+                        .unwrap_or(0)
+                };
+                passed += count("passed");
+                failed += count("failed");
+            }
+        }
+    }
+    let status = child.wait().await?;
+    if status.success() && failed == 0 {
+        Ok(passed)
+    } else {
+        Err(Failure::new(format!("{passed} passed, {failed} failed")))
+    }
+}

