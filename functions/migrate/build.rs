@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Some(stem) = file.strip_suffix(".sql") else {
             return Err(format!("migrations/{file} is not an .sql file").into());
         };
-        if stem.ends_with(".undo") {
+        if let Some((_, "undo")) = stem.rsplit_once('.') {
             continue;
         }
         let undo = format!("{stem}.undo.sql");

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn secret_is_long_and_not_the_public_one_on_aws() {
-        let secret = |value| env(&[("BETTER_AUTH_SECRET", value), ("LAMBDA_TASK_ROOT", "/var/task")]);
+        let secret = |value: &str| env(&[("BETTER_AUTH_SECRET", value), ("LAMBDA_TASK_ROOT", "/var/task")]);
         assert!(problem(env(&[]).auth()).starts_with("BETTER_AUTH_SECRET: is missing"));
         assert!(problem(secret(&"x".repeat(31)).auth()).starts_with("BETTER_AUTH_SECRET: is shorter"));
         assert!(secret(&"x".repeat(32)).auth().is_ok());

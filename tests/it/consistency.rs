@@ -46,7 +46,7 @@ fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
     let manifest: toml::Value = toml::from_str(&tests::read("Cargo.toml")).unwrap();
     let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
     let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut routes = BTreeSet::new();
+    let mut listed = BTreeSet::new();
     for (path, entry) in router {
         let Some(entries) = entry.as_array() else {
             assert!(["/", "/{*path}"].contains(&path.as_str()), "{path}");
@@ -57,7 +57,7 @@ fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
             let text = |key: &str| entry[key].as_str().unwrap();
             assert!(methods.entry(path).or_default().insert(text("method")), "{path} {entry:?}");
             if text("function") != NOT_FOUND {
-                routes.insert(Route {
+                listed.insert(Route {
                     function: text("function").into(),
                     method: text("method").into(),
                     path: path.clone(),
@@ -65,7 +65,7 @@ fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
             }
         }
     }
-    assert_eq!(routes, table());
+    assert_eq!(listed, table());
     let all = BTreeSet::from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
     assert!(methods.values().all(|methods| *methods == all), "{methods:?}");
 }

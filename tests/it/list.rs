@@ -84,16 +84,16 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
     for sort in ["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"] {
         let whole = get(&api, &format!("/api/1/tasks?sort={sort}")).await;
         assert_eq!(whole.next(), None);
-        let mut paged = Vec::new();
+        let mut tasks = Vec::new();
         let mut target = Some(format!("/api/1/tasks?limit=4&sort={sort}&q=%C3%A9"));
         let mut pages = 0;
         while let Some(page) = target {
             let response = get(&api, &page).await;
-            paged.extend(response.json().as_array().unwrap().clone());
+            tasks.extend(response.json().as_array().unwrap().clone());
             target = response.next();
             pages += 1;
         }
-        assert_eq!(Value::from(paged), whole.json(), "{sort}");
+        assert_eq!(Value::from(tasks), whole.json(), "{sort}");
         assert_eq!(pages, 6, "{sort}");
     }
 }

@@ -204,7 +204,7 @@ impl Api {
     pub async fn send(&self, request: Request) -> Response {
         let (name, event) = self.gateway.event(&request);
         let payload = self.function(&name).await.invoke(&event).await;
-        answer(payload.unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target)))
+        answer(&payload.unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target)))
     }
 
     /// Every line that the functions wrote, as JSON where it is.
@@ -216,7 +216,7 @@ impl Api {
 }
 
 /// What a client gets for a function's payload.
-fn answer(payload: Value) -> Response {
+fn answer(payload: &Value) -> Response {
     assert_eq!(payload["isBase64Encoded"], json!(false), "{payload}");
     let headers = payload["headers"].as_object().into_iter().flatten();
     Response {

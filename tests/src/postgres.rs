@@ -42,10 +42,10 @@ impl Database {
 
     async fn from_template(template: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin = connect(&server()).await;
         // One at a time: a template must have no other user, and another copy is one.
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = connect(&server()).await;
         let copying = COPYING.lock().await;
         admin
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))

@@ -54,7 +54,6 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         )));
     }
     let mut settings = Settings::read()?;
-    settings.set_default("BETTER_AUTH_SECRET", settings.secret().to_owned().as_str());
     settings.set_default("CORS_ORIGINS", "http://localhost:3000,http://localhost:5173");
     // Before the long build, so that what is missing is said at once.
     tools::cargo_lambda().await?;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long the emulator may take to listen, and to stop.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(5);
 
 /// A running `cargo lambda watch` with all its functions. They stop when this is dropped.

@@ -35,7 +35,10 @@ async fn main() -> ExitCode {
     let result = tokio::select! {
         result = run(&arguments) => result,
         // What was started is stopped where it is owned, when the work on it is dropped.
-        () = interrupted() => Err(Failure::new("interrupted")),
+        () = interrupted() => {
+            eprintln!("\nStopped.");
+            return ExitCode::from(130);
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,9 +71,8 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
 async fn interrupted() {
     #[cfg(unix)]
     {
-        let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(terminate) => terminate,
-            Err(_) => return std::future::pending().await,
+        let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
+            return std::future::pending().await;
         };
         tokio::select! {
             _ = signal::ctrl_c() => {}

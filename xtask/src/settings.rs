@@ -36,6 +36,7 @@ impl Settings {
             }
         }
         settings.retain(|_, value| !value.is_empty());
+        settings.entry("BETTER_AUTH_SECRET".into()).or_insert_with(|| DEVELOPMENT_SECRET.into());
         Ok(Self(settings))
     }
 
@@ -58,11 +59,6 @@ impl Settings {
 
     pub(crate) fn set_default(&mut self, name: &str, value: &str) {
         self.0.entry(name.into()).or_insert_with(|| value.into());
-    }
-
-    /// The secret that tokens are signed with.
-    pub(crate) fn secret(&self) -> &str {
-        self.get("BETTER_AUTH_SECRET").unwrap_or(DEVELOPMENT_SECRET)
     }
 
     /// For the library that the functions share.

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use serde_json::json;
+use serde_json::Map;
 
 use crate::{
     settings::Settings,
@@ -21,11 +21,15 @@ pub(crate) fn run(user: &str, hours: &str) -> Result<(), Failure> {
 /// A token of `user` that is good for so many hours.
 pub(crate) fn mint(settings: &Settings, user: i32, hours: u32) -> Result<String, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();
-    let mut claims = json!({ "sub": user.to_string(), "iat": now, "exp": now + u64::from(hours) * 3600 });
-    if let Some(issuer) = settings.env().auth().ok().and_then(|auth| auth.issuer) {
-        claims["iss"] = issuer.as_str().into();
-        claims["aud"] = issuer.into();
+    let auth = settings.env().auth().map_err(|error| Failure::new(error.to_string()))?;
+    let mut claims = Map::new();
+    claims.insert("sub".into(), user.to_string().into());
+    claims.insert("iat".into(), now.into());
+    claims.insert("exp".into(), (now + u64::from(hours) * 3600).into());
+    if let Some(issuer) = auth.issuer {
+        claims.insert("iss".into(), issuer.as_str().into());
+        claims.insert("aud".into(), issuer.into());
     }
-    let key = EncodingKey::from_secret(settings.secret().as_bytes());
+    let key = EncodingKey::from_secret(&auth.secret);
     encode(&Header::new(Algorithm::HS256), &claims, &key).context("the token")
 }

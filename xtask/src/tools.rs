@@ -119,7 +119,7 @@ async fn install(package: &str, instead: &str) -> Result<(), Failure> {
         }
     }
     let pip = venv_bin().join("pip");
-    let options = ["install", "--disable-pip-version-check", "--quiet", "--no-input", package];
+    let options = ["install", "--disable-pip-version-check", "--quiet", "--no-input", "--retries", "1", package];
     run_quietly(&pip, options.map(OsStr::new)).await.map_err(|output| {
         Failure::new(format!("{output}\npip could not install {package}: is there a network? Or install {instead}."))
     })

@@ -189,8 +189,7 @@ impl fmt::Display for Failure {
                 "the time ran out before the end, and nothing was changed; another migration may be running",
             ),
             Self::History(message) => write!(f, "the database and the files disagree: {message}"),
-            Self::Script(message) => write!(f, "nothing was changed: {message}"),
-            Self::Database(message) => write!(f, "nothing was changed: {message}"),
+            Self::Script(message) | Self::Database(message) => write!(f, "nothing was changed: {message}"),
         }
     }
 }

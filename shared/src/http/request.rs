@@ -125,7 +125,7 @@ impl Request {
         let input = T::read(self, &mut problems);
         let owner = user_id.map(|user_id| caller.of_path(user_id)).transpose()?;
         problems.into_result()?;
-        owner.zip(input).ok_or(Error::NotAnHttpEvent)
+        owner.zip(input).ok_or(Error::Invalid(Vec::new()))
     }
 
     /// As [`Request::of_owner`], for a path that names the caller as `me`.
@@ -136,7 +136,7 @@ impl Request {
         let mut problems = Problems::default();
         let input = T::read(self, &mut problems);
         problems.into_result()?;
-        input.map(|input| (caller.of_me(), input)).ok_or(Error::NotAnHttpEvent)
+        input.map(|input| (caller.of_me(), input)).ok_or(Error::Invalid(Vec::new()))
     }
 
     /// A path parameter: an optional `-` and ASCII digits. What is past 128 bits becomes the

@@ -34,17 +34,17 @@ pub async fn changes(database: &Database, fixture: &Fixture) -> Value {
             .iter()
             .map(|row| (row[0].to_string(), columns.iter().cloned().zip(row.iter().cloned()).collect()))
             .collect();
-        let mut changed = Map::new();
+        let mut of_table = Map::new();
         for (id, row) in &now {
             if before.get(id).is_none_or(|before| !super::compare::same(before, row)) {
-                changed.insert(id.clone(), row.clone());
+                of_table.insert(id.clone(), row.clone());
             }
         }
         for id in before.keys().filter(|id| !now.contains_key(*id)) {
-            changed.insert(id.clone(), Value::Null);
+            of_table.insert(id.clone(), Value::Null);
         }
-        if !changed.is_empty() {
-            changes.insert(table.into(), changed.into());
+        if !of_table.is_empty() {
+            changes.insert(table.into(), of_table.into());
         }
     }
     json!(changes)
