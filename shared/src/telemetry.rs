@@ -134,8 +134,7 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 
 /// Logs where a panic happened, and not its message: that may quote what a user wrote.
 pub fn panic_hook(info: &PanicHookInfo) {
-    let location = info.location().map(ToString::to_string).unwrap_or_default();
-    write("ERROR", "panic", &Panic { location });
+    write("ERROR", "panic", &Panic::of(info));
 }
 
 #[derive(Serialize)]
@@ -146,6 +145,12 @@ struct Causes {
 #[derive(Serialize)]
 struct Panic {
     location: String,
+}
+
+impl Panic {
+    fn of(info: &PanicHookInfo) -> Self {
+        Self { location: info.location().map(ToString::to_string).unwrap_or_default() }
+    }
 }
 
 /// The chain of causes, outermost first.
@@ -160,8 +165,8 @@ pub fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
             let place = [error.table(), error.constraint()].into_iter().flatten().collect::<Vec<_>>().join(".");
             let code = error.code().code();
             causes.push(format!("{} {code}: {} {place}", error.severity(), error.message()).trim_end().to_owned());
-        } else if !error.is::<tokio_postgres::Error>() || error.source().is_none() {
-            // tokio-postgres' own wrapper repeats its source, detail and all.
+        } else if !error.source().is_some_and(<dyn StdError>::is::<PostgresError>) {
+            // What wraps a report of Postgres's says no more than "db error".
             causes.push(error.to_string());
         }
         next = error.source();
@@ -196,5 +201,22 @@ mod tests {
         assert_eq!(time_left_at(1_799_999_999_000, now), Duration::ZERO);
         assert_eq!(time_left_at(10_000, now), NO_DEADLINE);
         assert_eq!(time_left_at(0, now), NO_DEADLINE);
+    }
+
+    #[test]
+    fn a_panic_is_logged_without_its_message() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let test = std::thread::current().id();
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().id() == test {
+                sender.send(serde_json::to_string(&Panic::of(info)).unwrap()).unwrap();
+            } else {
+                previous(info);
+            }
+        }));
+        std::panic::catch_unwind(|| panic!("private words")).unwrap_err();
+        let line = receiver.recv().unwrap();
+        assert!(line.contains("telemetry.rs") && !line.contains("private"), "{line}");
     }
 }

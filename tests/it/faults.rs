@@ -119,24 +119,30 @@ async fn a_database_that_does_not_answer_is_503_within_the_deadline() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
+/// A statement that waits for a lock past its deadline: the next request must not wait behind it.
 #[tokio::test]
 async fn a_statement_that_hangs_is_503_and_leaves_its_connection_behind() {
     let api = Api::new().await;
     api.database.users(&[1]).await;
-    let function = api.function("list-tasks").await;
-    let event = json!({
-        "rawPath": "/api/1/tasks",
-        "pathParameters": { "user_id": "1" },
-        "headers": { "authorization": format!("Bearer {}", tests::token::of(1)) },
-        "requestContext": { "http": { "method": "GET" } },
-    });
-    api.database.execute("BEGIN; LOCK TABLE task").await;
+    let (locked, free) = (api.database.task(1, "locked").await, api.database.task(1, "free").await);
+    let function = api.function("complete-task").await;
+    let toggle = |id: i64| {
+        json!({
+            "rawPath": format!("/api/1/tasks/{id}/complete"),
+            "pathParameters": { "user_id": "1", "id": id.to_string() },
+            "headers": { "authorization": format!("Bearer {}", tests::token::of(1)) },
+            "requestContext": { "http": { "method": "PATCH" } },
+        })
+    };
+    api.database.execute(&format!("BEGIN; SELECT FROM task WHERE id = {locked} FOR UPDATE")).await;
+    let limit = Duration::from_secs(2);
     let started = Instant::now();
-    let answer = function.invoke_within(&event, Duration::from_secs(2)).await.unwrap();
+    let answer = function.invoke_within(&toggle(locked), limit).await.unwrap();
     assert_eq!(answer["statusCode"], 503);
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    api.database.execute("COMMIT").await;
-    assert_eq!(function.invoke(&event).await.unwrap()["statusCode"], 200);
+    assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    let answer = function.invoke_within(&toggle(free), limit).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    api.database.execute("ROLLBACK").await;
 }
 
 #[tokio::test]

@@ -171,9 +171,6 @@ impl Request {
     pub(crate) fn body(&self) -> Result<Cow<'_, [u8]>> {
         let body = self.0.body.as_deref().unwrap_or_default();
         let bytes = if self.0.is_base64_encoded == Some(true) {
-            if body.len() / 4 * 3 > MAX_BODY_BYTES {
-                return Err(Error::BodyTooLarge);
-            }
             STANDARD.decode(body).map_err(|_| Error::UnreadableBody)?.into()
         } else {
             Cow::from(body.as_bytes())

@@ -334,6 +334,8 @@ mod tests {
             encode(r#"["id","x",7]"#),
             encode(r#"["title","a\u0000",7]"#),
             encode(r#"["created_at",9223372036854775807,7]"#),
+            // The year -9999: within chrono's range and not within Postgres's.
+            encode(r#"["created_at",-377705116800000000,7]"#),
             encode(r#"["user_id",null,7]"#),
         ];
         for text in foreign {
