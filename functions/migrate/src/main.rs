@@ -8,9 +8,11 @@
 //! {"action": "status"}
 //! ```
 //!
-//! The answer is a report of what was done. Whatever the event asks for happens in one
+//! At deploy it is CloudFormation's event, see [`cloudformation`]. The answer is a report of what
+//! was done. Whatever the event asks for happens in one
 //! transaction, under a lock, or not at all.
 
+mod cloudformation;
 mod connection;
 mod report;
 mod request;
@@ -19,11 +21,11 @@ mod transaction;
 
 use std::process::ExitCode;
 
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::Value;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::{Value, json};
 use shared::config::Env;
 
-use crate::{report::Report, request::Request};
+use crate::request::Request;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(shared::telemetry::panic_hook));
@@ -46,13 +48,13 @@ fn start() -> Result<(), lambda_runtime::Error> {
     )))
 }
 
-async fn handle(
-    database: &tokio_postgres::Config,
-    event: LambdaEvent<Value>,
-) -> Result<Report, lambda_runtime::Diagnostic> {
-    let request = Request::parse(event.payload)?;
+async fn handle(database: &tokio_postgres::Config, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let time = shared::telemetry::time_left(event.context.deadline);
+    if let Some(event) = cloudformation::Event::parse(&event.payload) {
+        return Ok(cloudformation::answer(database, &event, time).await?);
+    }
+    let request = Request::parse(event.payload)?;
     let report = run::run(database, &request, time).await?;
     shared::telemetry::info("migrate", &report);
-    Ok(report)
+    Ok(json!(report))
 }

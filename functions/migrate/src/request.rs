@@ -10,6 +10,9 @@ use crate::run::Failure;
 pub(crate) enum Request {
     /// Apply what is missing, up to a version if there is one.
     Up { to: Option<i32> },
+    /// Apply what is missing, and accept a database that is ahead of this binary's files: when a
+    /// deployment is rolled back, the old version meets the new schema.
+    Deploy,
     /// Undo what is newer than a version.
     DownTo(i32),
     /// Undo the newest so many.

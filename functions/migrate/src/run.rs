@@ -48,6 +48,13 @@ async fn locked(transaction: &mut OneTransaction<'_>, request: &Request) -> Resu
             let target = to.map(|version| known(&migrations, version)).transpose()?;
             applied = up(transaction, &migrations, target).await?;
         }
+        Request::Deploy => {
+            let newest = migrations.last().map_or(0, Migration::version);
+            let is_ahead = history(transaction).await?.last().is_some_and(|last| last.version() > newest);
+            if !is_ahead {
+                applied = up(transaction, &migrations, None).await?;
+            }
+        }
         Request::DownTo(version) => {
             if version != 0 {
                 known(&migrations, version)?;
@@ -141,6 +148,8 @@ pub(crate) enum Failure {
     Script(String),
     /// The database failed elsewhere.
     Database(String),
+    /// What was done could not be told to CloudFormation.
+    Answer(String),
 }
 
 impl Failure {
@@ -189,6 +198,7 @@ impl fmt::Display for Failure {
                 "the time ran out before the end, and nothing was changed; another migration may be running",
             ),
             Self::History(message) => write!(f, "the database and the files disagree: {message}"),
+            Self::Answer(message) => f.write_str(message),
             Self::Script(message) | Self::Database(message) => write!(f, "nothing was changed: {message}"),
         }
     }
@@ -203,6 +213,7 @@ impl From<Failure> for Diagnostic {
             Failure::History(_) => "History",
             Failure::Script(_) => "Script",
             Failure::Database(_) => "Database",
+            Failure::Answer(_) => "Answer",
         };
         Self { error_type: error_type.into(), error_message: failure.to_string() }
     }

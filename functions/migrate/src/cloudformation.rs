@@ -1,0 +1,133 @@
+//! Migrating at deploy, as a
+//! [custom resource](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html)
+//! of CloudFormation: the functions of a new version take traffic after their schema is there.
+//!
+//! CloudFormation waits for an answer at a pre-signed URL, up to an hour. So there is one whatever
+//! happens, within this invocation's time.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_postgres::Config;
+
+use crate::{
+    report::Report,
+    request::Request,
+    run::{self, Failure},
+};
+
+/// The time that is kept for the answer: [`ATTEMPTS`] that take [`PUT_TIMEOUT`] each.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(20);
+const ATTEMPTS: usize = 3;
+const PUT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest reason, in bytes: an answer may have 4 KB.
+const MAX_REASON: usize = 2048;
+
+/// What the resource is called. It never changes: another id would make CloudFormation delete
+/// "the old resource".
+const PHYSICAL_ID: &str = "schema";
+
+/// The event of a custom resource.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Event {
+    request_type: RequestType,
+    #[serde(rename = "ResponseURL")]
+    response_url: String,
+    stack_id: String,
+    request_id: String,
+    logical_resource_id: String,
+    physical_resource_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum RequestType {
+    Create,
+    Update,
+    Delete,
+}
+
+/// The answer to CloudFormation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer<'a> {
+    status: &'static str,
+    reason: String,
+    physical_resource_id: &'a str,
+    stack_id: &'a str,
+    request_id: &'a str,
+    logical_resource_id: &'a str,
+    data: Value,
+}
+
+impl Event {
+    /// The event of a custom resource, if it is one.
+    pub(crate) fn parse(event: &Value) -> Option<Self> {
+        event.get("ResponseURL")?;
+        Event::deserialize(event).ok()
+    }
+}
+
+/// Does what CloudFormation asks for and tells it what came of it.
+pub(crate) async fn answer(database: &Config, event: &Event, time: Duration) -> Result<Value, Failure> {
+    let end = Instant::now() + time;
+    let result = match event.request_type {
+        RequestType::Create | RequestType::Update => {
+            run::run(database, &Request::Deploy, time.saturating_sub(TIME_TO_ANSWER)).await.map(Some)
+        }
+        // The tables hold people's data: a stack that is deleted leaves them, and needs no database.
+        RequestType::Delete => Ok(None),
+    };
+    let answer = Answer::new(event, result.as_ref().map(Option::as_ref));
+    shared::telemetry::info("cloudformation", &json!({ "status": answer.status, "reason": answer.reason }));
+    let body = serde_json::to_string(&answer).map_err(|error| Failure::Answer(error.to_string()))?;
+    let url = event.response_url.clone();
+    let put = tokio::task::spawn_blocking(move || put(&url, &body));
+    let left = end.saturating_duration_since(Instant::now());
+    match tokio::time::timeout(left, put).await {
+        Ok(Ok(Ok(()))) => Ok(json!({ "status": answer.status })),
+        Ok(Ok(Err(error))) => Err(Failure::Answer(error)),
+        Ok(Err(_)) | Err(_) => Err(Failure::Answer("CloudFormation did not take the answer in time".into())),
+    }
+}
+
+impl<'a> Answer<'a> {
+    fn new(event: &'a Event, result: Result<Option<&Report>, &Failure>) -> Self {
+        let (status, mut reason, data) = match result {
+            Ok(Some(report)) => (
+                "SUCCESS",
+                format!("the schema is at version {}", report.version),
+                json!({ "Version": report.version }),
+            ),
+            Ok(None) => ("SUCCESS", "the schema is left as it is".into(), json!({})),
+            Err(failure) => ("FAILED", failure.to_string(), json!({})),
+        };
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        Self {
+            status,
+            reason,
+            physical_resource_id: event.physical_resource_id.as_deref().unwrap_or(PHYSICAL_ID),
+            stack_id: &event.stack_id,
+            request_id: &event.request_id,
+            logical_resource_id: &event.logical_resource_id,
+            data,
+        }
+    }
+}
+
+/// Puts the answer where CloudFormation waits for it. The URL is signed for an empty content type.
+fn put(url: &str, body: &str) -> Result<(), String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PUT_TIMEOUT)).build().into();
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        match agent.put(url).header("content-type", "").send(body) {
+            Ok(_) => return Ok(()),
+            // The URL is a secret while it is good, and not in the message.
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(format!("CloudFormation did not take the answer: {last}"))
+}
