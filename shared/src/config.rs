@@ -137,6 +137,11 @@ impl Env {
         Ok(Auth { secret: secret.as_bytes().to_vec(), issuer: issuer.transpose()? })
     }
 
+    /// `METRICS_NAMESPACE`: where CloudWatch keeps the metrics in the log; none are there without.
+    pub(crate) fn metrics_namespace(&self) -> Option<String> {
+        self.get("METRICS_NAMESPACE").map(str::to_owned)
+    }
+
     /// `CORS_ORIGINS`: the origins, separated by commas, whose pages may call the API. None when
     /// it is missing.
     ///

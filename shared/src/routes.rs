@@ -16,6 +16,18 @@ pub struct Route {
     pub access: Access,
 }
 
+impl Route {
+    /// Whether a path is this route's.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let mut segments = path.split('/');
+        self.path.split('/').all(|expected| {
+            segments.next().is_some_and(|segment| {
+                if expected.starts_with('{') { !segment.is_empty() } else { expected == segment }
+            })
+        }) && segments.next().is_none()
+    }
+}
+
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -44,27 +56,22 @@ pub const ROUTES: &[Route] = &[
     user("get-me", "GET", ME),
     user("update-me", "PATCH", ME),
     user("delete-me", "DELETE", ME),
-    Route { function: "health", method: "GET", path: "/health", access: Access::Public },
+    public("health", "/health"),
+    public("docs", "/docs"),
+    public("docs", "/openapi.json"),
 ];
 
 const fn user(function: &'static str, method: &'static str, path: &'static str) -> Route {
     Route { function, method, path, access: Access::User }
 }
 
-/// The methods of the routes on `path`, in the order of the table; none when there is no route.
-pub fn methods(path: &str) -> impl Iterator<Item = &'static str> {
-    ROUTES.iter().filter(move |route| matches(route.path, path)).map(|route| route.method)
+const fn public(function: &'static str, path: &'static str) -> Route {
+    Route { function, method: "GET", path, access: Access::Public }
 }
 
-fn matches(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/');
-    pattern.split('/').all(|expected| {
-        segments.next().is_some_and(
-            |segment| {
-                if expected.starts_with('{') { !segment.is_empty() } else { expected == segment }
-            },
-        )
-    }) && segments.next().is_none()
+/// The methods of the routes on `path`, in the order of the table; none when there is no route.
+pub fn methods(path: &str) -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().filter(move |route| route.matches(path)).map(|route| route.method)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
     config::Env,
     http::{Cors, Request, Response, ServerEvent},
     routes::ROUTES,
-    telemetry::{self, RequestLine},
+    telemetry::{self, Metrics, RequestLine},
 };
 
 /// Runs a function until its environment ends: `main` of every function that answers HTTP.
@@ -46,7 +46,7 @@ where
     env.runtime_api()?;
     let front = Front {
         function,
-        route: route(function),
+        metrics_namespace: env.metrics_namespace(),
         cors: Cors::new(env.cors_origins()?),
         state: S::from_env(&env)?,
         handler,
@@ -64,7 +64,7 @@ where
 
 struct Front<S, H> {
     function: &'static str,
-    route: String,
+    metrics_namespace: Option<String>,
     cors: Cors,
     state: S,
     handler: H,
@@ -89,6 +89,7 @@ impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
             Ok(_) => (None, Vec::new()),
             Err(error) => error.for_log(),
         };
+        let cold_start = self.cold.swap(false, Ordering::Relaxed);
         let mut response = result.unwrap_or_else(Response::from);
         let origin = request.as_ref().ok().and_then(|request| request.header("origin"));
         self.cors.apply(origin, &mut response);
@@ -96,21 +97,24 @@ impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
         telemetry::request(&RequestLine {
             request_id: &context.request_id,
             function: self.function,
-            route: &self.route,
+            route: &route(self.function, request.as_ref().map_or("", Request::path)),
             status: response.status(),
             user_id: observed.user_id,
             duration_ms: telemetry::milliseconds(observed.duration),
             database_ms: telemetry::milliseconds(observed.database),
-            cold_start: self.cold.swap(false, Ordering::Relaxed),
+            cold_start,
             reason,
             causes,
+            metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, response.status(), cold_start)),
         });
         response.into_event()
     }
 }
 
-/// Method and path pattern of a function's first route.
-fn route(function: &str) -> String {
-    let route = ROUTES.iter().find(|route| route.function == function);
+/// Method and path pattern of a function's route: the one that fits the path, or its first.
+fn route(function: &str, path: &str) -> String {
+    let mut routes = ROUTES.iter().filter(|route| route.function == function);
+    let fitting = routes.clone().find(|route| route.matches(path));
+    let route = fitting.or_else(|| routes.next());
     route.map_or_else(|| "$default".to_owned(), |route| format!("{} {}", route.method, route.path))
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::{task_local, time::Instant};
 use tokio_postgres::error::DbError as PostgresError;
 
@@ -109,6 +110,40 @@ pub(crate) struct RequestLine<'a> {
     /// The chain of causes of an answer of 500 and above.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) causes: Vec<String>,
+    #[serde(flatten)]
+    pub(crate) metrics: Option<Metrics>,
+}
+
+/// What makes CloudWatch read metrics out of a line, its
+/// [Embedded Metric Format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
+/// duration and database time from the line, and two counts.
+#[derive(Serialize)]
+pub(crate) struct Metrics {
+    #[serde(rename = "_aws")]
+    aws: Value,
+    cold_starts: u8,
+    refusals: u8,
+}
+
+impl Metrics {
+    pub(crate) fn new(namespace: &str, status: u16, cold_start: bool) -> Self {
+        let metric = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
+        let aws = json!({
+            "Timestamp": chrono::Utc::now().timestamp_millis(),
+            "CloudWatchMetrics": [{
+                "Namespace": namespace,
+                // Per function, and all together.
+                "Dimensions": [["function"], []],
+                "Metrics": [
+                    metric("duration_ms", "Milliseconds"),
+                    metric("database_ms", "Milliseconds"),
+                    metric("cold_starts", "Count"),
+                    metric("refusals", "Count"),
+                ],
+            }],
+        });
+        Self { aws, cold_starts: cold_start.into(), refusals: (400..500).contains(&status).into() }
+    }
 }
 
 /// Writes the line about one request.

@@ -11,6 +11,9 @@ use crate::http::{Problem, problem::Loc};
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// The fewest and the most characters.
+    pub const BOUNDS: (usize, usize) = (MIN, MAX);
+
     /// Takes a JSON string of the right length.
     ///
     /// # Errors

@@ -38,7 +38,8 @@ async fn every_route_is_one_flight() {
         proxy.forget();
         let response = api.send(request()).await;
         assert!(response.status < 500, "{route:?}: {}", response.body);
-        assert_eq!(proxy.flights(), 1, "{route:?}: {} {}", response.status, response.body);
+        let flights = usize::from(route.function != "docs");
+        assert_eq!(proxy.flights(), flights, "{route:?}: {}", response.status);
     }
 }
 

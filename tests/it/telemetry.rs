@@ -38,6 +38,27 @@ async fn one_line_per_request() {
 }
 
 #[tokio::test]
+async fn a_line_has_metrics_where_they_are_wanted() {
+    let api = api().await.with("METRICS_NAMESPACE", "task-api");
+    for id in [api.database.task(1, "x").await, 999] {
+        api.send(Request::new("GET", &format!("/api/1/tasks/{id}")).user(1)).await;
+    }
+    let lines = requests(&api).await;
+    for (line, cold_starts, refusals) in [(&lines[0], 1, 0), (&lines[1], 0, 1)] {
+        assert_eq!((&line["cold_starts"], &line["refusals"]), (&json!(cold_starts), &json!(refusals)));
+        let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(metrics["Namespace"], "task-api");
+        assert!(line["_aws"]["Timestamp"].as_i64().unwrap() > 1_700_000_000_000);
+        for dimension in metrics["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
+            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
+        }
+        for metric in metrics["Metrics"].as_array().unwrap() {
+            assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_says_why_to_the_log_only() {
     let api = api().await;
     let text_id = token::with(&json!({ "sub": "nf6BZqcXlRPbDkKzEEoqSc5mmFKZ4kUR", "exp": token::now() + 60 }));

@@ -16,7 +16,8 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::{Value, json};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -217,13 +218,18 @@ impl Api {
 
 /// What a client gets for a function's payload.
 fn answer(payload: &Value) -> Response {
-    assert_eq!(payload["isBase64Encoded"], json!(false), "{payload}");
+    let body = payload["body"].as_str().unwrap_or_default();
+    let body = if payload["isBase64Encoded"] == true {
+        STANDARD.decode(body).expect("base64")
+    } else {
+        body.as_bytes().to_vec()
+    };
     let headers = payload["headers"].as_object().into_iter().flatten();
     Response {
         status: payload["statusCode"].as_u64().expect("a status code"),
         headers: headers
             .map(|(name, value)| (name.clone(), value.as_str().expect("a header's value").to_owned()))
             .collect(),
-        body: payload["body"].as_str().unwrap_or_default().to_owned(),
+        body: String::from_utf8_lossy(&body).into_owned(),
     }
 }

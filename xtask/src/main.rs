@@ -5,6 +5,7 @@ mod dev;
 mod events;
 mod lambda;
 mod migration;
+mod openapi;
 mod postgres;
 mod replay;
 mod settings;
@@ -27,6 +28,7 @@ Usage: cargo xtask <command>
   test                          Check and test everything.
   replay [FUNCTION]             Replay the events in events/ and compare the answers.
   token --user N [--hours N]    Print a token of user N.
+  openapi                       Write openapi.json from the route table and the types.
   migrate new NAME              Make the files of a new migration.";
 
 #[tokio::main]
@@ -59,6 +61,7 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
         ["token", "--user", user] => token::run(user, "24"),
         ["token", "--user", user, "--hours", hours] => token::run(user, hours),
         ["migrate", "new", name] => migration::create(name),
+        ["openapi"] => openapi::write(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -114,6 +114,16 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether the client takes an answer compressed with gzip.
+    #[must_use]
+    pub fn accepts_gzip(&self) -> bool {
+        let codings = self.header("accept-encoding").unwrap_or_default().split(',');
+        codings.into_iter().any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            name.trim().eq_ignore_ascii_case("gzip") && !["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(&weight.trim())
+        })
+    }
+
     /// The owner that the caller and the path agree on, and what else the handler needs.
     ///
     /// # Errors

@@ -13,8 +13,12 @@ use serde_json::json;
 pub struct Response {
     status: u16,
     headers: Vec<(&'static str, String)>,
-    body: String,
+    body: Body,
 }
+
+/// What the page of the documentation may do: run what is in it and talk to this API.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+    img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl Response {
     /// 200 with a body.
@@ -54,14 +58,41 @@ impl Response {
         response
     }
 
+    /// 200 with a JSON document that never changes.
+    #[must_use]
+    pub fn document(body: &'static str) -> Self {
+        Self::new(200, "application/json", body)
+    }
+
+    /// 200 with a page.
+    #[must_use]
+    pub fn html(body: &'static str) -> Self {
+        Self::html_of(body)
+    }
+
+    /// 200 with a page that is compressed with gzip.
+    #[must_use]
+    pub fn html_gzip(body: &'static [u8]) -> Self {
+        let mut response = Self::html_of(body);
+        response.header("content-encoding", "gzip".into());
+        response
+    }
+
+    fn html_of(body: impl Into<Body>) -> Self {
+        let mut response = Self::new(200, "text/html; charset=utf-8", body);
+        response.header("content-security-policy", PAGE_POLICY.into());
+        response.header("vary", "Origin, Accept-Encoding".into());
+        response
+    }
+
     /// The answer to a CORS preflight.
     pub(super) fn preflight() -> Self {
-        Self::new(200, "text/plain; charset=utf-8", "OK".into())
+        Self::new(200, "text/plain; charset=utf-8", "OK")
     }
 
     /// 307 to a path.
     pub(super) fn redirect(location: String) -> Self {
-        let mut response = Self { status: 307, headers: Vec::new(), body: String::new() };
+        let mut response = Self { status: 307, headers: Vec::new(), body: "".into() };
         response.header("location", location);
         response
     }
@@ -71,12 +102,12 @@ impl Response {
         match serde_json::to_string(body) {
             Ok(body) => Self::new(status, "application/json", body),
             // Only a map with keys that are no strings, or a failing `Serialize`: neither exists here.
-            Err(_) => Self::new(500, "application/json", r#"{"detail":"Server error"}"#.into()),
+            Err(_) => Self::new(500, "application/json", r#"{"detail":"Server error"}"#),
         }
     }
 
-    fn new(status: u16, content_type: &str, body: String) -> Self {
-        Self { status, headers: vec![("content-type", content_type.into())], body }
+    fn new(status: u16, content_type: &str, body: impl Into<Body>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
     }
 
     /// The status code.
@@ -105,7 +136,8 @@ impl Response {
         let mut event = ApiGatewayV2httpResponse::default();
         event.status_code = i64::from(self.status);
         event.headers = headers;
-        event.body = Some(Body::Text(self.body));
+        event.is_base64_encoded = matches!(self.body, Body::Binary(_));
+        event.body = Some(self.body);
         event
     }
 }

@@ -19,7 +19,10 @@ use crate::{
 };
 
 /// The most tasks on a page, and how many there are when nobody asks for fewer.
-const MAX_LIMIT: u16 = 1000;
+pub const MAX_LIMIT: u16 = 1000;
+
+/// The names of the orders.
+pub const SORTS: [&str; 8] = ["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"];
 
 /// What to sort by. The id decides between equals, in the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,24 +40,30 @@ enum Key {
 }
 
 impl Sort {
-    /// Every order, by its name in the query.
-    const ALL: [(&str, Self); 8] = [
-        ("id", Self { key: Key::Id, descending: false }),
-        ("-id", Self { key: Key::Id, descending: true }),
-        ("created_at", Self { key: Key::CreatedAt, descending: false }),
-        ("-created_at", Self { key: Key::CreatedAt, descending: true }),
-        ("updated_at", Self { key: Key::UpdatedAt, descending: false }),
-        ("-updated_at", Self { key: Key::UpdatedAt, descending: true }),
-        ("title", Self { key: Key::Title, descending: false }),
-        ("-title", Self { key: Key::Title, descending: true }),
-    ];
-
+    /// The order of a name in [`SORTS`].
     fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, sort)| *sort)
+        SORTS.contains(&name).then_some(())?;
+        let (column, descending) = name.strip_prefix('-').map_or((name, false), |column| (column, true));
+        let key = Key::ALL.into_iter().find(|key| key.column() == column)?;
+        Some(Self { key, descending })
     }
 
-    fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, sort)| *sort == self).map_or("id", |(name, _)| name)
+    fn name(self) -> String {
+        format!("{}{}", if self.descending { "-" } else { "" }, self.key.column())
+    }
+}
+
+impl Key {
+    const ALL: [Self; 4] = [Self::Id, Self::CreatedAt, Self::UpdatedAt, Self::Title];
+
+    /// The column, which is also the name in the query.
+    fn column(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Title => "title",
+        }
     }
 }
 
@@ -169,7 +178,7 @@ impl ListQuery {
         if let Some(limit) = self.limit {
             query.append_pair("limit", &limit.to_string());
         }
-        query.append_pair("sort", self.sort.name());
+        query.append_pair("sort", &self.sort.name());
         query.append_pair("cursor", &Cursor::of(self.sort, last).encode());
         format!("/api/{}/tasks?{}", owner.id(), query.finish())
     }
@@ -184,7 +193,7 @@ fn completed(text: &str) -> Result<bool, Problem> {
 
 fn sort(text: &str) -> Result<Sort, Problem> {
     Sort::parse(text).ok_or_else(|| {
-        let names = Sort::ALL.map(|(name, _)| format!("'{name}'"));
+        let names = SORTS.map(|name| format!("'{name}'"));
         let expected = names.join(", ").replacen(", '-title'", " or '-title'", 1);
         let message = format!("Input should be {expected}");
         Problem::new("literal_error", json!(["query", "sort"]), message, text.into())
@@ -246,9 +255,11 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
     let (direction, beyond) = if query.sort.descending { ("DESC", "<") } else { ("ASC", ">") };
     let (order, after) = match query.sort.key {
         Key::Id => (format!("id {direction}"), format!("id {beyond} $5")),
-        Key::CreatedAt => keyset("created_at", direction, beyond),
-        Key::UpdatedAt => keyset("updated_at", direction, beyond),
-        Key::Title => keyset("title", direction, beyond),
+        // After the task with the value $6 and the id $5.
+        key => {
+            let column = key.column();
+            (format!("{column} {direction}, id {direction}"), format!("({column}, id) {beyond} ($6, $5)"))
+        }
     };
     let sql = format!(
         r#"
@@ -294,11 +305,6 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
     Ok(rows.iter().map(from_row).collect())
 }
 
-/// `ORDER BY` and `WHERE` of a page that goes on after the task with `$6` and id `$5`.
-fn keyset(column: &str, direction: &str, beyond: &str) -> (String, String) {
-    (format!("{column} {direction}, id {direction}"), format!("({column}, id) {beyond} ($6, $5)"))
-}
-
 /// The pattern of texts that contain `text`, whatever it consists of.
 fn contains(text: &str) -> String {
     let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
@@ -312,7 +318,9 @@ mod tests {
     #[test]
     fn cursors_survive_the_round_trip() {
         let at = DateTime::from_timestamp_micros(1_704_164_645_123_456).unwrap_or_default();
-        for (name, sort) in Sort::ALL {
+        for name in SORTS {
+            let sort = Sort::parse(name).unwrap();
+            assert_eq!(sort.name(), name);
             let last = match sort.key {
                 Key::Id => Last::Id,
                 Key::Title => Last::Title("Éclair 😀".into()),

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::{Row, types::Type};
 
-pub use list::{ListQuery, TaskPage, list};
+pub use list::{ListQuery, MAX_LIMIT, SORTS, TaskPage, list};
 
 use crate::{
     Error, Result, Text,

@@ -1,0 +1,190 @@
+//! What each route takes and answers.
+
+use serde_json::{Map, Value, json};
+use shared::{
+    routes::{Access, Route},
+    tasks::{MAX_LIMIT, SORTS},
+};
+
+use super::schemas::reference;
+
+/// What is particular to an operation.
+struct Operation {
+    tag: &'static str,
+    summary: &'static str,
+    description: &'static str,
+    body: Option<&'static str>,
+    success: (u16, &'static str, Value),
+}
+
+/// The operation of a route.
+pub(super) fn of(route: &Route) -> Value {
+    let operation = described(route);
+    let mut result = json!({
+        "operationId": operation_id(route),
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": responses(route, &operation),
+    });
+    let mut set = |name: &str, value: Value| {
+        if let Some(result) = result.as_object_mut() {
+            result.insert(name.into(), value);
+        }
+    };
+    if !operation.description.is_empty() {
+        set("description", operation.description.into());
+    }
+    let parameters = parameters(route);
+    if !parameters.is_empty() {
+        set("parameters", parameters.into());
+    }
+    if let Some(body) = operation.body {
+        set(
+            "requestBody",
+            json!({ "required": true, "content": { "application/json": { "schema": reference(body) } } }),
+        );
+    }
+    if route.access == Access::User {
+        set("security", json!([{ "token": [] }]));
+    }
+    result
+}
+
+fn operation_id(route: &Route) -> String {
+    let name = if route.path == "/openapi.json" { "openapi" } else { route.function };
+    let mut id = String::new();
+    for (at, word) in name.split('-').enumerate() {
+        match word.split_at_checked(1).filter(|_| at > 0) {
+            Some((first, rest)) => id.extend([first.to_uppercase(), rest.to_owned()]),
+            None => id.push_str(word),
+        }
+    }
+    id
+}
+
+fn described(route: &Route) -> Operation {
+    let task = || reference("Task");
+    let (tag, summary, description, body, success) = match route.function {
+        "list-tasks" => (
+            "tasks",
+            "List tasks",
+            "A page ends at `limit`, or earlier so that its body stays within 5 MiB. The next one is in `Link`.",
+            None,
+            (200, "The tasks.", json!({ "type": "array", "items": task() })),
+        ),
+        "create-task" => ("tasks", "Create a task", "", Some("NewTask"), (201, "The new task.", task())),
+        "get-task" => ("tasks", "Get a task", "", None, (200, "The task.", task())),
+        "update-task" => (
+            "tasks",
+            "Change a task",
+            "Changes what is sent and leaves the rest; null clears the description.",
+            Some("TaskChanges"),
+            (200, "The changed task.", task()),
+        ),
+        "delete-task" => ("tasks", "Delete a task", "", None, (200, "It is deleted.", reference("Message"))),
+        "complete-task" => (
+            "tasks",
+            "Toggle a task",
+            "Completes an open task and opens a completed one.",
+            None,
+            (200, "The changed task.", task()),
+        ),
+        "get-me" => ("users", "Get the caller", "", None, (200, "The caller.", reference("User"))),
+        "update-me" => (
+            "users",
+            "Change the caller",
+            "Changes what is sent and leaves the rest; null clears the image.",
+            Some("UserChanges"),
+            (200, "The changed caller.", reference("User")),
+        ),
+        "delete-me" => (
+            "users",
+            "Delete the caller",
+            "With the account go its tasks and sessions.",
+            None,
+            (200, "The account is deleted.", reference("Message")),
+        ),
+        "health" => ("service", "Ask whether the API is well", "", None, (200, "It is.", reference("Health"))),
+        "docs" if route.path == "/docs" => {
+            ("service", "Read the documentation", "", None, (200, "A page for people.", Value::Null))
+        }
+        _ => ("service", "Read this description", "", None, (200, "An OpenAPI document.", json!({ "type": "object" }))),
+    };
+    Operation { tag, summary, description, body, success }
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    for (name, description) in [("user_id", "The id of the user whom the token names."), ("id", "The id of a task.")] {
+        if route.path.contains(&format!("{{{name}}}")) {
+            parameters.push(json!({
+                "name": name, "in": "path", "required": true, "description": description,
+                "schema": { "type": "integer", "format": "int64" }, "example": 1,
+            }));
+        }
+    }
+    if route.function == "list-tasks" {
+        let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
+        parameters.extend([
+            query("completed", "Only completed tasks, or only open ones.", json!({ "type": "boolean" })),
+            query(
+                "q",
+                "Only tasks whose title or description contains this, in any case.",
+                json!({ "type": "string", "maxLength": 1000 }),
+            ),
+            query(
+                "sort",
+                "The order; `-` for descending.",
+                json!({ "type": "string", "enum": SORTS, "default": "id" }),
+            ),
+            query(
+                "limit",
+                "The most tasks on a page.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT }),
+            ),
+            query(
+                "cursor",
+                "Where the page before ended: comes with the address in its `Link`.",
+                json!({ "type": "string" }),
+            ),
+        ]);
+    }
+    parameters
+}
+
+fn responses(route: &Route, operation: &Operation) -> Value {
+    let (status, description, schema) = &operation.success;
+    let mut headers = Map::new();
+    let mut header = |name: &str, component: &str| {
+        headers.insert(name.into(), json!({ "$ref": format!("#/components/headers/{component}") }));
+    };
+    header("x-request-id", "RequestId");
+    match route.function {
+        "list-tasks" => header("link", "Link"),
+        "create-task" => header("location", "Location"),
+        _ => {}
+    }
+    let content = if schema.is_null() {
+        json!({ "text/html": { "schema": { "type": "string" } } })
+    } else {
+        json!({ "application/json": { "schema": schema } })
+    };
+    let mut responses = Map::new();
+    responses.insert(status.to_string(), json!({ "description": description, "headers": headers, "content": content }));
+    let has_id = route.path.contains("{id}");
+    for (status, name, applies) in [
+        (400, "UnreadableBody", operation.body.is_some()),
+        (401, "Unauthenticated", route.access == Access::User),
+        (403, "Forbidden", route.path.contains("{user_id}")),
+        (404, "TaskNotFound", has_id),
+        (413, "BodyTooLarge", operation.body.is_some()),
+        (422, "Invalid", operation.body.is_some() || route.path.contains('{')),
+        (500, "Failed", true),
+        (503, "Unavailable", route.function != "docs"),
+    ] {
+        if applies {
+            responses.insert(status.to_string(), json!({ "$ref": format!("#/components/responses/{name}") }));
+        }
+    }
+    responses.into()
+}
