@@ -1,5 +1,6 @@
 //! Developer commands.
 
+mod build;
 mod demo;
 mod dev;
 mod events;
@@ -16,6 +17,7 @@ mod ui;
 
 use std::process::ExitCode;
 
+use build::Processor;
 use tokio::signal;
 use ui::Failure;
 
@@ -27,6 +29,7 @@ Usage: cargo xtask <command>
                                 the local one first.
   test                          Check and test everything.
   replay [FUNCTION]             Replay the events in events/ and compare the answers.
+  build [--x86-64]              Build the artefacts to deploy, for arm64, into target/lambda.
   token --user N [--hours N]    Print a token of user N.
   openapi                       Write openapi.json from the route table and the types.
   migrate new NAME              Make the files of a new migration.";
@@ -56,6 +59,8 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
     match words[..] {
         ["dev", ref options @ ..] => dev::run(&dev::Options::parse(options)?).await,
         ["test"] => test::run().await,
+        ["build"] => build::run(Processor::Arm64).await,
+        ["build", "--x86-64"] => build::run(Processor::X86_64).await,
         ["replay"] => replay::run(None).await,
         ["replay", function] => replay::run(Some(function)).await,
         ["token", "--user", user] => token::run(user, "24"),

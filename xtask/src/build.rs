@@ -1,0 +1,168 @@
+//! `cargo xtask build`: the artefacts that are deployed, one zip per function.
+
+use std::{
+    fs,
+    io::{Cursor, Write},
+    path::{Path, PathBuf},
+};
+
+use tokio::process::Command;
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use crate::{
+    settings::{root, target},
+    tools,
+    ui::{Context, Failure, step},
+};
+
+/// The newest glibc of which an artefact may use symbols: Amazon Linux 2023's.
+const GLIBC: (u32, u32) = (2, 34);
+
+/// The largest zip of a function of the API, in bytes.
+const BUDGET: usize = 4 * 1024 * 1024;
+
+/// The processors that Lambda has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Processor {
+    Arm64,
+    X86_64,
+}
+
+impl Processor {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Arm64 => "--arm64",
+            Self::X86_64 => "--x86-64",
+        }
+    }
+
+    /// Where the artefacts are. `template.yaml` deploys the first.
+    pub(crate) fn folder(self) -> PathBuf {
+        target().join(match self {
+            Self::Arm64 => "lambda",
+            Self::X86_64 => "lambda-x86-64",
+        })
+    }
+}
+
+/// Builds every function and prints how large the zips are.
+pub(crate) async fn run(processor: Processor) -> Result<(), Failure> {
+    let functions = functions()?;
+    compile(processor, &functions).await?;
+    let mut too_large = Vec::new();
+    println!("{:<16}{:>12}{:>12}", "function", "binary/KiB", "zip/KiB");
+    for function in &functions {
+        let binary = processor.folder().join(function).join("bootstrap");
+        let bytes = fs::read(&binary).context(binary.display())?;
+        check_glibc(function, &bytes)?;
+        let zip = pack(&bytes)?;
+        let path = processor.folder().join(format!("{function}.zip"));
+        fs::write(&path, &zip).context(path.display())?;
+        println!("{function:<16}{:>12}{:>12}", bytes.len() / 1024, zip.len() / 1024);
+        if zip.len() > BUDGET {
+            too_large.push(function.as_str());
+        }
+    }
+    if too_large.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("More than {} KiB: {}", BUDGET / 1024, too_large.join(", "))))
+}
+
+/// The functions, by their folders.
+fn functions() -> Result<Vec<String>, Failure> {
+    let folder = root().join("functions");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).context(folder.display())? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
+/// the folders of this machine and the time are kept out of them.
+async fn compile(processor: Processor, functions: &[String]) -> Result<(), Failure> {
+    step("Building the artefacts (a first time takes ten minutes)");
+    let cargo_lambda = tools::cargo_lambda().await?;
+    let path = tools::path_with_zig().await?;
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let mut flags =
+        format!("--remap-path-prefix={}=/src --remap-path-prefix={}=/target", root().display(), target().display());
+    if let Ok(home) = home {
+        flags = format!("{flags} --remap-path-prefix={home}=/cargo");
+    }
+    let mut command = Command::new(cargo_lambda);
+    command
+        .args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"])
+        .arg(processor.folder());
+    for function in functions {
+        command.args(["--bin", function]);
+    }
+    command.env("PATH", path).env("RUSTFLAGS", flags).env("SOURCE_DATE_EPOCH", "0").current_dir(root());
+    let status = command.status().await?;
+    if status.success() { Ok(()) } else { Err(Failure::new("The artefacts do not build.")) }
+}
+
+/// Refuses a binary that would not start on Lambda, by the versions of the symbols it names.
+fn check_glibc(function: &str, binary: &[u8]) -> Result<(), Failure> {
+    match newest_glibc(binary) {
+        Some(version) if version <= GLIBC => Ok(()),
+        found => Err(Failure::new(format!("{function} needs glibc {found:?}; Lambda has {GLIBC:?}"))),
+    }
+}
+
+fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
+    const MARK: &[u8] = b"GLIBC_2.";
+    let marks = binary.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
+    let minors = marks.filter_map(|(at, _)| {
+        let digits: String = binary
+            .get(at + MARK.len()..)?
+            .iter()
+            .take(3)
+            .map_while(|byte| byte.is_ascii_digit().then_some(char::from(*byte)))
+            .collect();
+        digits.parse().ok()
+    });
+    minors.max().map(|minor| (2, minor))
+}
+
+/// A zip with the binary and the roots that it trusts. It has no time in it.
+fn pack(binary: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::default());
+    zip.start_file("bootstrap", options.unix_permissions(0o755)).context("bootstrap")?;
+    zip.write_all(binary)?;
+    let roots = fs::read(roots()).context("shared/roots.pem")?;
+    zip.start_file("roots.pem", options.unix_permissions(0o644)).context("roots.pem")?;
+    zip.write_all(&roots)?;
+    Ok(zip.finish().context("the zip")?.into_inner())
+}
+
+fn roots() -> PathBuf {
+    Path::new(&root()).join("shared").join("roots.pem")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_symbol_counts() {
+        assert_eq!(newest_glibc(b"\0GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.17\0"), Some((2, 34)));
+        assert_eq!(newest_glibc(b"nothing"), None);
+        assert!(check_glibc("x", b"GLIBC_2.34\0").is_ok());
+        assert!(check_glibc("x", b"GLIBC_2.35\0").is_err());
+    }
+
+    #[test]
+    fn the_same_binary_gives_the_same_zip() {
+        assert_eq!(pack(b"binary").unwrap(), pack(b"binary").unwrap());
+    }
+}
