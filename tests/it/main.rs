@@ -12,3 +12,4 @@ mod migrations;
 mod ownership;
 mod races;
 mod telemetry;
+mod template;

@@ -152,7 +152,8 @@ pub fn template() -> (Vec<Route>, Vec<String>) {
             continue;
         }
         let code = resource["Properties"]["CodeUri"].as_str().expect("CodeUri");
-        let function = code.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        let function = code.strip_prefix("target/lambda/").and_then(|name| name.strip_suffix(".zip"));
+        let function = function.expect("CodeUri is an artefact").to_owned();
         for (_, event) in resource["Properties"]["Events"].as_mapping().into_iter().flatten() {
             assert_eq!(event["Type"], "HttpApi");
             let text = |name: &str| event["Properties"][name].as_str().map(str::to_owned);
