@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     routing::put,
 };
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl CloudFormation {
 
 async fn take(State(bucket): State<Arc<Bucket>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     // The signature is over an empty content type, and S3 needs a length.
-    assert_eq!(headers.get("content-type").map(|value| value.as_bytes()), Some(&b""[..]));
+    assert_eq!(headers.get("content-type").map(HeaderValue::as_bytes), Some(&b""[..]));
     assert_eq!(headers["content-length"], body.len().to_string());
     assert!(body.len() <= 4096, "{}", body.len());
     let mut failures = bucket.failures.lock().unwrap();

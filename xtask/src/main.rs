@@ -1,8 +1,10 @@
 //! Developer commands.
 
+mod browser;
 mod build;
 mod demo;
 mod dev;
+mod emulator;
 mod events;
 mod lambda;
 mod migration;
@@ -10,6 +12,7 @@ mod openapi;
 mod postgres;
 mod replay;
 mod settings;
+mod template;
 mod test;
 mod token;
 mod tools;
@@ -30,6 +33,8 @@ Usage: cargo xtask <command>
   test                          Check and test everything.
   replay [FUNCTION]             Replay the events in events/ and compare the answers.
   build [--x86-64]              Build the artefacts to deploy, for arm64, into target/lambda.
+  emulate                       Replay the events with the x86-64 artefacts under Lambda's own emulator,
+                                over a Postgres with TLS and SCRAM.
   token --user N [--hours N]    Print a token of user N.
   openapi                       Write openapi.json from the route table and the types.
   migrate new NAME              Make the files of a new migration.";
@@ -61,6 +66,7 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
         ["test"] => test::run().await,
         ["build"] => build::run(Processor::Arm64).await,
         ["build", "--x86-64"] => build::run(Processor::X86_64).await,
+        ["emulate"] => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),
         ["replay"] => replay::run(None).await,
         ["replay", function] => replay::run(Some(function)).await,
         ["token", "--user", user] => token::run(user, "24"),

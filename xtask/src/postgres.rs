@@ -16,6 +16,12 @@ use crate::{
 /// The user and group that a server of root's runs as: nobody.
 const NOBODY: &str = "65534";
 
+/// The role of the encrypted server that is no superuser, and its password.
+const ROLE: &str = "app";
+const PASSWORD: &str = "correct-horse-battery";
+
+const CERTIFICATE: &str = "server.crt";
+
 /// A running server. It stops when this is dropped.
 pub(crate) struct Server {
     cluster: Cluster,
@@ -47,6 +53,8 @@ pub(crate) enum Durability {
     Safe,
     /// They do not outlive the run.
     Throwaway,
+    /// As [`Durability::Throwaway`], and the server speaks TLS to whoever is not the superuser.
+    Encrypted,
 }
 
 impl Server {
@@ -54,10 +62,13 @@ impl Server {
     pub(crate) async fn start(name: &str, durability: Durability) -> Result<Self, Failure> {
         let cluster = Cluster::named(name).await?;
         let port = free_port()?;
-        if durability == Durability::Throwaway {
+        if durability != Durability::Safe {
             cluster.remove()?;
         }
         cluster.initialise()?;
+        if durability == Durability::Encrypted {
+            cluster.encrypt()?;
+        }
         if cluster.control(&["status"]).is_ok() {
             step("Stopping a Postgres that an earlier run left behind");
             cluster.control(&["-m", "fast", "-w", "stop"])?;
@@ -65,7 +76,7 @@ impl Server {
         step(&format!("Starting Postgres on 127.0.0.1:{port}, data in {}", cluster.data.display()));
         let mut options =
             format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400");
-        if durability == Durability::Throwaway {
+        if durability != Durability::Safe {
             options.push_str(" -c fsync=off -c synchronous_commit=off -c full_page_writes=off");
         }
         let log = cluster.data.join("server.log").display().to_string();
@@ -74,6 +85,18 @@ impl Server {
             Failure::new(format!("{failure}\n{log}\nPostgres did not start. Or set DATABASE_URL to a running one."))
         })?;
         Ok(Self { cluster, port })
+    }
+
+    /// The URL at which it insists on TLS, SCRAM and a channel binding, as an owner of the database
+    /// who is no superuser.
+    pub(crate) fn encrypted_url(&self, database: &str) -> String {
+        let options = "sslmode=require&channel_binding=require";
+        format!("postgres://{ROLE}:{PASSWORD}@localhost:{}/{database}?{options}", self.port)
+    }
+
+    /// The certificate to trust for that.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.cluster.data.join(CERTIFICATE)
     }
 
     /// The URL of one of its databases.
@@ -114,6 +137,35 @@ impl Cluster {
         fs::rename(&unfinished, &self.data).context(self.data.display())
     }
 
+    /// Makes a certificate for localhost, and a role that has to log in over TLS with SCRAM.
+    fn encrypt(&self) -> Result<(), Failure> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).context("a certificate")?;
+        fs::write(self.data.join(CERTIFICATE), made.cert.pem())?;
+        let key = self.data.join("server.key");
+        fs::write(&key, made.signing_key.serialize_pem())?;
+        // Postgres refuses a key that others can read, and one that is another's.
+        run(Command::new("chmod").arg("600").arg(&key))?;
+        if let RunAs::Nobody = self.user {
+            run(Command::new("chown").arg(format!("{NOBODY}:{NOBODY}")).arg(&key))?;
+        }
+        let access = format!(
+            "host all postgres 127.0.0.1/32 trust\nhostssl all {ROLE} samehost scram-sha-256\nhost all {ROLE} samehost reject\n"
+        );
+        fs::write(self.data.join("pg_hba.conf"), access)?;
+        let mut configuration = fs::read_to_string(self.data.join("postgresql.conf"))?;
+        configuration.push_str("\nssl = on\npassword_encryption = 'scram-sha-256'\n");
+        fs::write(self.data.join("postgresql.conf"), configuration)?;
+        // Before there is a server to ask: one of a single user.
+        let sql = self.data.join("role.sql");
+        fs::write(
+            &sql,
+            format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}';\nGRANT ALL ON SCHEMA public TO {ROLE};\n"),
+        )?;
+        let mut postgres = self.user.command(&self.binaries.join("postgres"));
+        postgres.arg("--single").arg("-D").arg(&self.data).arg("postgres");
+        run_with(&mut postgres, fs::File::open(&sql)?.into())
+    }
+
     /// Removes the data; a server on them is stopped first.
     pub(crate) fn remove(&self) -> Result<(), Failure> {
         if self.data.exists() {
@@ -140,8 +192,7 @@ impl Drop for Server {
 
 impl RunAs {
     fn find() -> Self {
-        let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-        if !is_root {
+        if !tools::is_root() {
             return Self::Self_;
         }
         if run(Self::Namespace.command(Path::new("true")).stderr(Stdio::null())).is_ok() {
@@ -194,11 +245,15 @@ pub(crate) fn free_port() -> Result<u16, Failure> {
 
 /// Runs a command to its end and quietly, unless it fails.
 fn run(command: &mut Command) -> Result<(), Failure> {
+    run_with(command, Stdio::null())
+}
+
+fn run_with(command: &mut Command, input: Stdio) -> Result<(), Failure> {
     // The server inherits no pipe: waiting for its end would be waiting for the server's.
     let log = target().join("postgres.out");
     let output = fs::File::create(&log).context(log.display())?;
     let errors = output.try_clone()?;
-    let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
+    let status = command.stdin(input).stdout(output).stderr(errors).status();
     match status.context(command.get_program().display())? {
         status if status.success() => Ok(()),
         status => Err(Failure::new(format!("{command:?}: {status}\n{}", fs::read_to_string(&log).unwrap_or_default()))),

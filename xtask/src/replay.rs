@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::{
-    demo, dev,
+    browser, demo, dev,
     events::{self, Event},
     lambda::{Output, Watch},
     postgres::{Durability, Server, free_port},
@@ -16,15 +16,17 @@ pub(crate) async fn run(only: Option<&str>) -> Result<(), Failure> {
     let events = events::read(only)?;
     dev::build().await?;
     let server = Server::start("replay", Durability::Throwaway).await?;
-    let count = on(&server, &events).await?;
+    let count = on(&server, &events, false).await?;
     println!("{count} passed, 0 failed");
     Ok(())
 }
 
-/// Replays on a server, in its database `postgres`, and answers how many events passed.
-pub(crate) async fn on(server: &Server, events: &[Event]) -> Result<usize, Failure> {
+/// Replays on a server, in its database `postgres`, and answers how many events passed; then uses
+/// the documentation, if that is wanted.
+pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -> Result<usize, Failure> {
     let settings = Settings::of_events(&server.url("postgres"));
-    let watch = Watch::start(free_port()?, &settings, Output::File).await?;
+    let port = free_port()?;
+    let watch = Watch::start(port, &settings, Output::File).await?;
     watch.migrate().await?;
     let fixture = root().join("events/fixture.sql");
     let fixture = fs::read_to_string(&fixture).context(fixture.display())?;
@@ -41,6 +43,10 @@ pub(crate) async fn on(server: &Server, events: &[Event]) -> Result<usize, Failu
         }
     }
     if failures.is_empty() {
+        if documentation {
+            client.batch_execute(&fixture).await.context("events/fixture.sql")?;
+            browser::documentation(port, &settings).await?;
+        }
         return Ok(events.len());
     }
     let (passed, failed) = (events.len() - failures.len(), failures.len());

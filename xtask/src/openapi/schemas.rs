@@ -44,7 +44,7 @@ fn timestamp() -> Value {
     json!({ "type": "string", "format": "date-time", "examples": ["2026-01-02T03:04:05.123456Z"] })
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+fn object(required: &[&str], properties: &Value) -> Value {
     let mut schema = json!({ "type": "object", "properties": properties });
     if let (Some(schema), false) = (schema.as_object_mut(), required.is_empty()) {
         schema.insert("required".into(), json!(required));
@@ -58,7 +58,7 @@ pub(super) fn all() -> Value {
     json!({
         "Task": object(
             &["id", "title", "description", "completed", "user_id", "created_at", "updated_at"],
-            json!({
+            &json!({
                 "id": { "type": "integer", "format": "int64", "examples": [1] },
                 "title": { "type": "string", "examples": ["Buy milk"] },
                 "description": { "type": ["string", "null"], "examples": ["two litres"] },
@@ -70,14 +70,14 @@ pub(super) fn all() -> Value {
         ),
         "NewTask": object(
             &["title"],
-            json!({
+            &json!({
                 "title": string(Title::BOUNDS, "Buy milk"),
                 "description": nullable(Description::BOUNDS, "two litres"),
             }),
         ),
         "TaskChanges": object(
             &[],
-            json!({
+            &json!({
                 "title": string(Title::BOUNDS, "Buy oat milk"),
                 "description": nullable(Description::BOUNDS, "one litre"),
                 "completed": boolean,
@@ -85,7 +85,7 @@ pub(super) fn all() -> Value {
         ),
         "User": object(
             &["id", "name", "email", "image", "email_verified", "created_at", "updated_at"],
-            json!({
+            &json!({
                 "id": { "type": "integer", "format": "int32", "examples": [1] },
                 "name": { "type": "string", "examples": ["Alice"] },
                 "email": { "type": "string", "examples": ["alice@example.com"] },
@@ -97,21 +97,21 @@ pub(super) fn all() -> Value {
         ),
         "UserChanges": object(
             &[],
-            json!({
+            &json!({
                 "name": string(Name::BOUNDS, "Alice B."),
                 "image": nullable(Image::BOUNDS, "https://example.com/alice.png"),
             }),
         ),
-        "Message": object(&["message"], json!({ "message": { "type": "string", "examples": ["Task deleted"] } })),
-        "Health": object(&["status"], json!({ "status": { "type": "string", "const": "ok" } })),
-        "Error": object(&["detail"], json!({ "detail": { "type": "string" } })),
+        "Message": object(&["message"], &json!({ "message": { "type": "string", "examples": ["Task deleted"] } })),
+        "Health": object(&["status"], &json!({ "status": { "type": "string", "const": "ok" } })),
+        "Error": object(&["detail"], &json!({ "detail": { "type": "string" } })),
         "ValidationError": object(
             &["detail"],
-            json!({ "detail": { "type": "array", "items": reference("Problem"), "minItems": 1 } }),
+            &json!({ "detail": { "type": "array", "items": reference("Problem"), "minItems": 1 } }),
         ),
         "Problem": object(
             &["type", "loc", "msg", "input"],
-            json!({
+            &json!({
                 "type": { "type": "string", "description": "The kind of problem, as pydantic names it.", "examples": ["missing"] },
                 "loc": {
                     "type": "array",

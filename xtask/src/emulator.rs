@@ -1,0 +1,176 @@
+//! `cargo xtask emulate`: the x86-64 artefacts under AWS's own Runtime Interface Emulator, over a
+//! Postgres that insists on TLS, SCRAM and channel binding, as Neon does.
+
+use std::{
+    fs,
+    io::Read,
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use zip::ZipArchive;
+
+use crate::{
+    build::Processor,
+    demo,
+    events::{self, Event},
+    postgres::{Durability, Server, free_port},
+    settings::{Settings, root, target},
+    tools,
+    ui::{Context, Failure, step},
+};
+
+/// How long a function may take to start and to answer.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Replays the sample events; the artefacts must be there.
+pub(crate) async fn run() -> Result<usize, Failure> {
+    let emulator = tools::sam().await?.emulator;
+    let server = Server::start("emulator", Durability::Encrypted).await?;
+    let mut settings = Settings::of_events(&server.encrypted_url("postgres"));
+    settings.set("SSL_CERT_FILE", &server.certificate().display().to_string());
+    step("Running the artefacts under Lambda's emulator, over TLS");
+    let migrate = Function::start(&emulator, "migrate", &settings).await?;
+    migrate.invoke(&json!({ "action": "up" })).await?;
+    drop(migrate);
+    let fixture = fs::read_to_string(root().join("events/fixture.sql")).context("events/fixture.sql")?;
+    let client = demo::connect(&Settings::of_events(&server.url("postgres"))).await?;
+    let events = events::read(None)?;
+    let mut failures = Vec::new();
+    for events in events.chunk_by(|one, other| one.function == other.function) {
+        let Some(Event { function: name, .. }) = events.first() else { continue };
+        let function = Function::start(&emulator, name, &settings).await?;
+        for event in events {
+            client.batch_execute(&fixture).await.context("events/fixture.sql")?;
+            let payload = fs::read_to_string(&event.path).context(event.path.display())?;
+            let payload: Value = serde_json::from_str(&payload).context(event.path.display())?;
+            let mut got = function.invoke(&payload).await?;
+            // `cargo lambda invoke`, whose answers are beside the events, does not show the type.
+            if let Some(got) = got.as_object_mut() {
+                got.remove("errorType");
+            }
+            let holds = events::holds(&event.answer, &got);
+            println!("event {name}/{} in the emulator ... {}", event.name, if holds { "ok" } else { "FAILED" });
+            if !holds {
+                failures.push(format!("{name}/{}\n  expected {}\n  got      {got}", event.name, event.answer));
+            }
+        }
+        if name == "get-task" {
+            survives_a_panic(&function, &client, events, &fixture).await?;
+        }
+    }
+    if failures.is_empty() { Ok(events.len()) } else { Err(Failure::new(failures.join("\n"))) }
+}
+
+/// A column of another type makes reading a row panic; the function must answer, and go on.
+async fn survives_a_panic(
+    function: &Function,
+    client: &tokio_postgres::Client,
+    events: &[Event],
+    fixture: &str,
+) -> Result<(), Failure> {
+    let own = events.iter().find(|event| event.name == "own.json").ok_or_else(|| Failure::new("no own.json"))?;
+    let payload = fs::read_to_string(&own.path)?;
+    let payload: Value = serde_json::from_str(&payload).context("own.json")?;
+    client.batch_execute(fixture).await.context("events/fixture.sql")?;
+    for (change, status) in [
+        (r"ALTER TABLE task ALTER created_at DROP DEFAULT, ALTER created_at TYPE bytea USING '\x00'", 500),
+        (
+            "ALTER TABLE task ALTER created_at TYPE timestamptz USING now(), ALTER created_at SET DEFAULT CURRENT_TIMESTAMP",
+            200,
+        ),
+    ] {
+        client.batch_execute(change).await.context(change)?;
+        let got = function.invoke(&payload).await?;
+        if got.get("statusCode") != Some(&json!(status)) {
+            return Err(Failure::new(format!("expected {status} around a panic, got {got}")));
+        }
+    }
+    Ok(())
+}
+
+/// A function under the emulator.
+struct Function {
+    child: Child,
+    url: String,
+}
+
+impl Function {
+    async fn start(emulator: &Path, name: &str, settings: &Settings) -> Result<Self, Failure> {
+        let folder = unpack(name)?;
+        let (port, runtime_port) = (free_port()?, free_port()?);
+        let log = fs::File::create(folder.join("log")).context("log")?;
+        let child = Command::new(emulator)
+            .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
+            .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_port}")])
+            .arg(folder.join("bootstrap"))
+            .env_clear()
+            .envs(settings.variables())
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", TIMEOUT.as_secs().to_string())
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context(emulator.display())?;
+        let url = format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations");
+        let function = Self { child, url };
+        let end = Instant::now() + TIMEOUT;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if Instant::now() > end {
+                return Err(Failure::new(format!("{name} does not start: see {}", folder.join("log").display())));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(function)
+    }
+
+    async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
+        let (url, body) = (self.url.clone(), event.to_string());
+        let answer = tokio::task::spawn_blocking(move || {
+            let agent: ureq::Agent =
+                ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+            agent.post(&url).send(&body).and_then(|mut answer| answer.body_mut().read_to_string())
+        });
+        let text = answer.await.context("the emulator")?.context("the emulator")?;
+        serde_json::from_str(&text).context(format!("the emulator answered {text:.200}"))
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // The emulator ends its function with itself when it is asked to, and not when it is killed.
+        if let Some(id) = self.child.id() {
+            let asked = std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();
+            let end = Instant::now() + Duration::from_secs(3);
+            while asked.is_ok() && Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// The binary of an artefact, out of its zip.
+fn unpack(name: &str) -> Result<PathBuf, Failure> {
+    let artefact = Processor::X86_64.folder().join(format!("{name}.zip"));
+    let file =
+        fs::File::open(&artefact).context(format!("{}: run `cargo xtask build --x86-64`", artefact.display()))?;
+    let mut zip = ZipArchive::new(file).context(artefact.display())?;
+    let mut binary = Vec::new();
+    zip.by_name("bootstrap").context(artefact.display())?.read_to_end(&mut binary)?;
+    let folder = target().join("emulator").join(name);
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("bootstrap");
+    fs::write(&path, binary).context(path.display())?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}

@@ -1,0 +1,43 @@
+//! `template.yaml`: AWS's own checks of it, and what CloudFormation gets to see.
+
+use std::{fs, path::PathBuf};
+
+use tokio::process::Command;
+
+use crate::{
+    settings::{root, target},
+    tools::Sam,
+    ui::{Context, Failure, step},
+};
+
+/// Any region will do: nothing is asked of AWS.
+const REGION: &str = "us-east-1";
+
+/// Checks the template with `sam validate --lint` and with cfn-lint.
+pub(crate) async fn check(sam: &Sam) -> Result<(), Failure> {
+    step("Checking the template");
+    let mut validate = Command::new(&sam.cli);
+    validate.args(["validate", "--lint", "--region", REGION]).env("SAM_CLI_TELEMETRY", "0");
+    let mut lint = Command::new(&sam.cfn_lint);
+    lint.args(["template.yaml", "--regions", REGION]);
+    for mut command in [validate, lint] {
+        let output = command.current_dir(root()).output().await?;
+        if !output.status.success() {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            return Err(Failure::new(format!("{}{}", text(&output.stdout), text(&output.stderr))));
+        }
+    }
+    Ok(())
+}
+
+/// Runs the SAM transform and answers the file with its result.
+pub(crate) async fn transform(sam: &Sam) -> Result<PathBuf, Failure> {
+    let script = root().join("tests").join("transform.py");
+    let output = Command::new(&sam.python).arg(script).arg(root().join("template.yaml")).output().await?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("The SAM transform failed: {}", String::from_utf8_lossy(&output.stderr))));
+    }
+    let path = target().join("template.json");
+    fs::write(&path, &output.stdout).context(path.display())?;
+    Ok(path)
+}
