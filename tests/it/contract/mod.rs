@@ -1,14 +1,17 @@
 //! The golden vectors in `data/contract.json`, recorded from the FastAPI backend that this API
 //! replaces. What binds is said in each: `exact` in everything, `status` in the status and the
-//! kinds of errors, `free` in being an answer below 500 that stores nothing when it refuses.
+//! kinds of errors, `free` in being an answer below 500 that stores nothing when it refuses. Every
+//! answer of a route is also one that `openapi.json` describes.
 
 mod compare;
 mod data;
+mod described;
 mod rows;
 
 use tests::Api;
 
-use data::{Case, Contract};
+use data::{Binding, Case, Contract};
+use described::Description;
 
 /// The vectors are shared out among so many databases.
 const SHARDS: usize = 4;
@@ -25,6 +28,7 @@ async fn vectors_hold_behind_cargo_lambda_watch() {
 
 async fn check(style: fn(Api) -> Api) {
     let contract: &'static Contract = Box::leak(Box::new(Contract::read()));
+    let description: &'static Description = Box::leak(Box::new(Description::read()));
     assert_eq!(contract.cases.len(), 462);
     let shards = (0..SHARDS).map(|shard| {
         tokio::spawn(async move {
@@ -35,7 +39,7 @@ async fn check(style: fn(Api) -> Api) {
                 if dirty {
                     rows::reset(&api.database, &contract.fixture).await;
                 }
-                let (problems, changed) = run(&api, contract, case).await;
+                let (problems, changed) = run(&api, contract, description, case).await;
                 dirty = changed;
                 failures.extend(problems.into_iter().map(|problem| format!("{}: {problem}", case.name)));
             }
@@ -50,8 +54,13 @@ async fn check(style: fn(Api) -> Api) {
 }
 
 /// Runs one case; answers what does not hold, and whether rows changed.
-async fn run(api: &Api, contract: &Contract, case: &Case) -> (Vec<String>, bool) {
-    let response = api.send(contract.request(case)).await;
+async fn run(api: &Api, contract: &Contract, description: &Description, case: &Case) -> (Vec<String>, bool) {
+    let request = contract.request(case);
+    let response = api.send(request.clone()).await;
     let changes = rows::changes(&api.database, &contract.fixture).await;
-    (compare::check(case, &response, &changes), changes.as_object().is_some_and(|changes| !changes.is_empty()))
+    let mut problems = compare::check(case, &response, &changes);
+    if case.binding != Binding::Free {
+        problems.extend(description.problem(&request, &response));
+    }
+    (problems, changes.as_object().is_some_and(|changes| !changes.is_empty()))
 }
