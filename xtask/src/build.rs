@@ -21,6 +21,9 @@ const GLIBC: (u32, u32) = (2, 34);
 /// The largest zip of a function of the API, in bytes.
 const BUDGET: usize = 4 * 1024 * 1024;
 
+/// The largest zip of the migrate function, which nobody waits for.
+const MIGRATE_BUDGET: usize = 6 * 1024 * 1024;
+
 /// The processors that Lambda has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Processor {
@@ -59,14 +62,15 @@ pub(crate) async fn run(processor: Processor) -> Result<(), Failure> {
         let path = processor.folder().join(format!("{function}.zip"));
         fs::write(&path, &zip).context(path.display())?;
         println!("{function:<16}{:>12}{:>12}", bytes.len() / 1024, zip.len() / 1024);
-        if zip.len() > BUDGET {
-            too_large.push(function.as_str());
+        let budget = if function == "migrate" { MIGRATE_BUDGET } else { BUDGET };
+        if zip.len() > budget {
+            too_large.push(format!("{function} has more than {} KiB", budget / 1024));
         }
     }
     if too_large.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("More than {} KiB: {}", BUDGET / 1024, too_large.join(", "))))
+    Err(Failure::new(too_large.join("\n")))
 }
 
 /// The functions, by their folders.

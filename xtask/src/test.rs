@@ -8,7 +8,9 @@ use tokio::{
 };
 
 use crate::{
-    browser, dev, events,
+    browser,
+    build::{self, Processor},
+    dev, emulator, events,
     postgres::{Durability, Server},
     replay,
     settings::root,
@@ -35,8 +37,25 @@ pub(crate) async fn run() -> Result<(), Failure> {
     let server = Server::start("test", Durability::Throwaway).await?;
     let tests = tests(&server.url("postgres"), &template).await? + IN_BROWSER;
     let events = replay::on(&server, &events::read(None)?, true).await?;
-    println!("\n{} passed, 0 failed ({tests} tests, {events} events replayed)", tests + events);
+    drop(server);
+    let emulated = emulated().await?;
+    let all = tests + events + emulated;
+    println!("\n{all} passed, 0 failed ({tests} tests, {events} events replayed, {emulated} of them in the emulator)");
     Ok(())
+}
+
+/// Builds the artefacts for this machine's processor and runs them under Lambda's emulator.
+async fn emulated() -> Result<usize, Failure> {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        build::run(Processor::X86_64).await?;
+        return emulator::run().await;
+    }
+    let message = "Lambda's emulator runs on x86-64 Linux only: the artefacts were NOT TESTED.";
+    if std::env::var_os("CI").is_some() {
+        return Err(Failure::new(message));
+    }
+    eprintln!("\n{message}");
+    Ok(0)
 }
 
 async fn cargo(what: &str, arguments: &[&str]) -> Result<(), Failure> {
