@@ -92,7 +92,7 @@ fn functions() -> Result<Vec<String>, Failure> {
 async fn compile(processor: Processor, functions: &[String]) -> Result<(), Failure> {
     step("Building the artefacts (a first time takes ten minutes)");
     let cargo_lambda = tools::cargo_lambda().await?;
-    let path = tools::path_with_zig().await?;
+    let zig = tools::zig().await?;
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
     let mut flags =
         format!("--remap-path-prefix={}=/src --remap-path-prefix={}=/target", root().display(), target().display());
@@ -106,8 +106,13 @@ async fn compile(processor: Processor, functions: &[String]) -> Result<(), Failu
     for function in functions {
         command.args(["--bin", function]);
     }
-    command.env("PATH", path).env("RUSTFLAGS", flags).env("SOURCE_DATE_EPOCH", "0").current_dir(root());
-    let status = command.status().await?;
+    let status = command
+        .env("CARGO_ZIGBUILD_ZIG_PATH", zig)
+        .env("RUSTFLAGS", flags)
+        .env("SOURCE_DATE_EPOCH", "0")
+        .current_dir(root())
+        .status()
+        .await?;
     if status.success() { Ok(()) } else { Err(Failure::new("The artefacts do not build.")) }
 }
 

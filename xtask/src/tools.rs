@@ -40,14 +40,13 @@ pub(crate) async fn cargo_lambda() -> Result<PathBuf, Failure> {
     Ok(installed)
 }
 
-/// The PATH for a build that cross-compiles, with Zig on it.
-pub(crate) async fn path_with_zig() -> Result<OsString, Failure> {
-    let installed = venv_bin().join("python-zig").with_extension(env::consts::EXE_EXTENSION);
-    if on_path("zig").is_none() && !installed.exists() {
-        install(ZIG, "Zig (https://ziglang.org/download)").await?;
+/// Zig, with which artefacts are linked: always the pinned one, as another links other bytes.
+pub(crate) async fn zig() -> Result<PathBuf, Failure> {
+    let zig = venv_bin().join("python-zig").with_extension(env::consts::EXE_EXTENSION);
+    if !zig.exists() {
+        install(ZIG, "Python 3 and a network: artefacts are linked with this Zig alone").await?;
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(env::split_paths(&path).chain([venv_bin()])).context("PATH")
+    Ok(zig)
 }
 
 /// Checks that Node.js is there, with its npm.
