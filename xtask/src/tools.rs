@@ -3,7 +3,7 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Stdio,
@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::{
     settings::target,
-    ui::{Context, Failure, step},
+    ui::{Failure, step},
 };
 
 /// What is installed when nothing is found; the versions that this project is tested with.
