@@ -1,5 +1,7 @@
 //! What handlers work with.
 
+use futures_util::join;
+
 use crate::{
     Error, Result,
     auth::{Owner, Verifier},
@@ -52,7 +54,7 @@ impl State for App {
     }
 
     async fn warm_up(&self) {
-        self.db.warm_up().await;
+        join!(self.db.warm_up(), self.auth.warm_up());
     }
 }
 
@@ -64,7 +66,7 @@ impl App {
     /// In this order: the token, what is wrong with the request when its path names no user,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
     pub async fn owner<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
-        let caller = self.auth.caller(request)?;
+        let caller = self.auth.caller(request).await?;
         let checked = request.of_owner(caller);
         if let Err(Error::Forbidden) = checked {
             // A user who is gone is nobody (401) before a path is another's (403). Should the
@@ -80,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// The token, or what is wrong with the request.
-    pub fn me<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
-        request.of_me(self.auth.caller(request)?)
+    pub async fn me<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
+        request.of_me(self.auth.caller(request).await?)
     }
 }

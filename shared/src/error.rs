@@ -10,6 +10,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// No valid token, or its user is gone. The text is for the log only.
     Unauthenticated(&'static str),
+    /// There are no keys to hold a token to: the issuer has not answered yet.
+    NoKeys,
     /// The path or the task belongs to another user.
     Forbidden,
     /// No such task.

@@ -37,7 +37,7 @@ async fn wrong_configuration_is_one_line_with_the_variables_name() {
     let secret = ("BETTER_AUTH_SECRET", SECRET);
     for name in ROUTES.iter().map(|route| route.function).filter(|name| !["health", "docs"].contains(name)) {
         let line = refuses_to_start(name, &[url]).await;
-        assert!(line.starts_with(&format!("{name}: BETTER_AUTH_SECRET: is missing")), "{line}");
+        assert!(line.starts_with(&format!("{name}: BETTER_AUTH_URL: is missing")), "{line}");
         let line = refuses_to_start(name, &[secret]).await;
         assert!(line.starts_with(&format!("{name}: DATABASE_URL: is missing")), "{line}");
     }
@@ -49,6 +49,7 @@ async fn wrong_configuration_is_one_line_with_the_variables_name() {
         ("DATABASE_URL", "postgres://u:hidden@127.0.0.1/d?nonsense=1"),
         ("BETTER_AUTH_SECRET", "hidden"),
         ("BETTER_AUTH_URL", "hidden"),
+        ("BETTER_AUTH_URL", "http://hidden.example.com"),
     ] {
         let line = refuses_to_start("get-me", &[url, secret, (variable, value)]).await;
         assert!(line.starts_with(&format!("get-me: {variable}: ")) && !line.contains("hidden"), "{line}");

@@ -7,6 +7,7 @@ mod contract;
 mod faults;
 mod flights;
 mod fuzz;
+mod jwks;
 mod list;
 mod migrations;
 mod ownership;

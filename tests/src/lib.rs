@@ -5,6 +5,7 @@
 //! harness, called through a [`gateway`] that takes its routes from `template.yaml`.
 
 pub mod gateway;
+pub mod issuer;
 pub mod postgres;
 pub mod proxy;
 pub mod runtime;
@@ -87,7 +88,13 @@ impl Request {
     /// Adds the token of a user, good for an hour.
     #[must_use]
     pub fn user(self, id: i32) -> Self {
-        self.header("Authorization", &format!("Bearer {}", token::of(id)))
+        self.bearer(&token::of(id))
+    }
+
+    /// Adds a token.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
     }
 
     /// Adds a JSON body.
@@ -174,6 +181,13 @@ impl Api {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.into(), value.into());
         self
+    }
+
+    /// Makes the issuer's keys good, and nothing else.
+    #[must_use]
+    pub fn trusting(mut self, issuer: &str) -> Self {
+        self.environment.remove("BETTER_AUTH_SECRET");
+        self.with("BETTER_AUTH_URL", issuer)
     }
 
     /// Sends events as `cargo lambda watch` does and not as AWS does.

@@ -21,6 +21,18 @@ pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// What functions are configured with.
+const VARIABLES: [&str; 8] = [
+    "DATABASE_URL",
+    "DATABASE_URL_UNPOOLED",
+    "BETTER_AUTH_SECRET",
+    "BETTER_AUTH_URL",
+    "JWKS_URL",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "CORS_ORIGINS",
+];
+
 /// The variables that functions run with.
 pub(crate) struct Settings(BTreeMap<String, String>);
 
@@ -30,7 +42,7 @@ impl Settings {
         let path = root().join(".env");
         let mut settings =
             if path.exists() { parse(&fs::read_to_string(&path).context(path.display())?) } else { BTreeMap::new() };
-        for name in ["DATABASE_URL", "DATABASE_URL_UNPOOLED", "BETTER_AUTH_SECRET", "BETTER_AUTH_URL", "CORS_ORIGINS"] {
+        for name in VARIABLES {
             if let Ok(value) = env::var(name) {
                 settings.insert(name.into(), value);
             }

@@ -26,10 +26,13 @@ pub(crate) fn mint(settings: &Settings, user: i32, hours: u32) -> Result<String,
     claims.insert("sub".into(), user.to_string().into());
     claims.insert("iat".into(), now.into());
     claims.insert("exp".into(), (now + u64::from(hours) * 3600).into());
-    if let Some(issuer) = auth.issuer {
-        claims.insert("iss".into(), issuer.as_str().into());
-        claims.insert("aud".into(), issuer.into());
+    for (claim, pinned) in [("iss", auth.issuer), ("aud", auth.audience)] {
+        if let Some(pinned) = pinned {
+            claims.insert(claim.into(), pinned.into());
+        }
     }
-    let key = EncodingKey::from_secret(&auth.secret);
+    // Settings have one, unless it was taken away.
+    let secret = auth.secret.ok_or_else(|| Failure::new("BETTER_AUTH_SECRET is missing, to sign a token with"))?;
+    let key = EncodingKey::from_secret(&secret);
     encode(&Header::new(Algorithm::HS256), &claims, &key).context("the token")
 }

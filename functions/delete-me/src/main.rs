@@ -9,7 +9,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, ()) = app.me(request)?;
+    let (owner, ()) = app.me(request).await?;
     users::delete(&app.db, owner).await?;
     Ok(Response::message("User deleted"))
 }

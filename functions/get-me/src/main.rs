@@ -9,7 +9,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, ()) = app.me(request)?;
+    let (owner, ()) = app.me(request).await?;
     let user = users::get(&app.db, owner).await?;
     Ok(Response::ok(&user))
 }

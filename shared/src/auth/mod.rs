@@ -37,7 +37,10 @@
 //! # Ok(()) }
 //! ```
 
+mod jwks;
 mod token;
+#[cfg(test)]
+mod vectors;
 
 pub use token::Verifier;
 

@@ -1,0 +1,303 @@
+//! Tokens signed with a key that the issuer publishes, whatever only looks like one, and issuers
+//! that are slow, away or wrong.
+
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tests::{
+    Api, Request, Response,
+    issuer::{Answer, Issuer, SigningKey},
+    postgres::{self, Database},
+    proxy::Proxy,
+    token,
+};
+
+async fn api(issuer: &Issuer) -> Api {
+    let api = Api::new().await.trusting(issuer.url());
+    api.database.users(&[1, 2]).await;
+    api
+}
+
+async fn list(api: &Api, token: &str) -> Response {
+    api.send(Request::new("GET", "/api/1/tasks").bearer(token)).await
+}
+
+/// Asks until the status is another than `status`, for as long as a cool-down may take.
+async fn while_it_is(status: u64, api: &Api, token: &str) -> Response {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let response = list(api, token).await;
+        if response.status != status || Instant::now() > end {
+            return response;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_key_is_good_by_its_own_algorithm() {
+    for key in [SigningKey::ed25519("1"), SigningKey::p256("1")] {
+        let issuer = Issuer::publishing(&[&key]).await;
+        let api = api(&issuer).await;
+        assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200, "{}", key.jwk);
+        assert_eq!(list(&api, &issuer.token(&key, 2)).await.status, 403, "{}", key.jwk);
+        assert_eq!(list(&api, &issuer.token(&key, 3)).await.status, 401, "the user is gone");
+        assert_eq!(issuer.fetches(), 1, "at the start, and with no request");
+    }
+}
+
+/// The tokens that a real Better Auth issued, by every algorithm and in every look-alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn captured_tokens_are_judged_as_they_say() {
+    #[derive(Deserialize)]
+    struct Captured {
+        base_url: String,
+        secret: String,
+        samples: Vec<Sample>,
+        jwks: Value,
+    }
+    #[derive(Deserialize)]
+    struct Sample {
+        name: String,
+        jwks: Option<String>,
+        accept: Value,
+        payload: Value,
+        token: String,
+    }
+    let captured: Captured = serde_json::from_str(&tests::read("tests/data/better-auth-tokens.json")).unwrap();
+    let mut judged = 0;
+    for sample in captured.samples {
+        let set = sample.jwks.as_ref().map(|name| captured.jwks[name].to_string());
+        let issuer = Issuer::answering(set.map_or(Answer::Status(404), Answer::Document)).await;
+        let api = Api::new().await;
+        let api = if sample.jwks.is_some() {
+            api.trusting(&captured.base_url).with("JWKS_URL", issuer.url())
+        } else {
+            api.with("BETTER_AUTH_SECRET", &captured.secret)
+                .with("JWT_ISSUER", &captured.base_url)
+                .with("JWT_AUDIENCE", &captured.base_url)
+        };
+        api.database.users(&[1, 2]).await;
+        // Those that are good for a quarter of an hour have been.
+        let expected = if sample.accept == true { 200 } else { 401 };
+        let user = sample.payload["sub"].as_str().unwrap_or("1");
+        let response = api.send(Request::new("GET", &format!("/api/{user}/tasks")).bearer(&sample.token)).await;
+        let line = api.log().await.pop();
+        assert_eq!(response.status, expected, "{}: {} {line:?}", sample.name, response.body);
+        judged += 1;
+    }
+    assert_eq!(judged, 12);
+}
+
+#[tokio::test]
+async fn look_alikes_are_refused() {
+    let (key, other) = (SigningKey::ed25519("1"), SigningKey::ed25519("1"));
+    let issuer = Issuer::publishing(&[&key]).await;
+    let api = api(&issuer).await;
+    let good = issuer.claims(1);
+    let claim = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        key.sign(&key.header(), &claims)
+    };
+    let header = |change: fn(&mut Header)| {
+        let mut header = key.header();
+        change(&mut header);
+        key.sign(&header, &good)
+    };
+    let public = key.jwk["x"].as_str().unwrap().to_owned();
+    let by_public_key =
+        |header: &Header| jsonwebtoken::encode(header, &good, &EncodingKey::from_secret(public.as_bytes())).unwrap();
+    let hs256 = Header { kid: Some("1".into()), ..Header::new(Algorithm::HS256) };
+    let named = |alg: &str| token::signed(&json!({ "alg": alg, "kid": "1" }), &good.to_string(), &public);
+    let signed = issuer.token(&key, 1);
+    let (message, signature) = signed.rsplit_once('.').unwrap();
+    let with_own_key = key.sign(&Header { jwk: serde_json::from_value(other.jwk.clone()).ok(), ..key.header() }, &good);
+    let tokens = [
+        ("another key of the same name", other.sign(&other.header(), &good)),
+        ("an unknown key", header(|header| header.kid = Some("2".into()))),
+        ("a key of its own", with_own_key),
+        ("an address of keys", header(|header| header.jku = Some("https://evil.example.com/".into()))),
+        ("an address of certificates", header(|header| header.x5u = Some("https://evil.example.com/".into()))),
+        ("certificates", header(|header| header.x5c = Some(vec!["MIIB".into()]))),
+        ("critical extensions", header(|header| header.crit = Some(vec!["exp".into()]))),
+        ("HS256 by the public key", by_public_key(&hs256)),
+        ("none", named("none")),
+        ("None", named("nOnE")),
+        ("no signature", format!("{message}.")),
+        ("a signature with padding", format!("{signed}=")),
+        ("a signature of an algorithm that is not the key's", {
+            let other = SigningKey::p256("1");
+            other.sign(&other.header(), &good)
+        }),
+        ("another issuer", claim("iss", json!("https://evil.example.com"))),
+        ("no issuer", claim("iss", Value::Null)),
+        ("another audience", claim("aud", json!("better-auth:session-cache"))),
+        ("no audience", claim("aud", Value::Null)),
+        ("audiences without this one", claim("aud", json!(["a", "b"]))),
+        ("an id of text", claim("sub", json!("wJ0is9FyTwJVWBMr8XJf3T03F0bGPVcO"))),
+        ("an id that is a number", claim("sub", json!(1))),
+        ("no expiry", claim("exp", Value::Null)),
+        ("expired", claim("exp", json!(token::now() - 60))),
+        ("not yet", claim("nbf", json!(token::now() + 60))),
+        ("the last digit of the signature", {
+            // 64 bytes are 86 digits, of the last of which two bits say nothing.
+            let last = signature.bytes().last().unwrap();
+            let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+            let at = digits.iter().position(|digit| *digit == last).unwrap();
+            format!("{}{}", &signed[..signed.len() - 1], char::from(digits[at ^ 1]))
+        }),
+    ];
+    for (what, token) in tokens {
+        assert_eq!(list(&api, &token).await.status, 401, "{what}: {token}");
+    }
+    let twice = good.to_string().replacen('{', r#"{"sub":"2","#, 1);
+    let twice =
+        jsonwebtoken::encode(&key.header(), &serde_json::value::RawValue::from_string(twice).unwrap(), &key.key);
+    assert_eq!(list(&api, &twice.unwrap()).await.status, 401, "a claim that is there twice");
+    for aud in [json!(issuer.url()), json!(["other", issuer.url()])] {
+        assert_eq!(list(&api, &claim("aud", aud)).await.status, 200);
+    }
+    assert_eq!(list(&api, &header(|header| header.kid = None)).await.status, 200, "a token that names no key");
+    assert_eq!(list(&api, &token::of(1)).await.status, 401, "HS256 without a secret");
+}
+
+#[tokio::test]
+async fn both_kinds_of_tokens_are_good_at_once_each_by_its_own_rules() {
+    let key = SigningKey::ed25519("1");
+    let issuer = Issuer::publishing(&[&key]).await;
+    let api = Api::new().await.with("BETTER_AUTH_URL", issuer.url());
+    api.database.users(&[1]).await;
+    assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
+    assert_eq!(list(&api, &token::with(&issuer.claims(1))).await.status, 200);
+    assert_eq!(list(&api, &token::of(1)).await.status, 401, "the issuer is pinned for both");
+}
+
+/// Better Auth that signs with the secret has nothing at the address of its keys.
+#[tokio::test]
+async fn with_a_secret_an_issuer_without_keys_is_as_it_should_be() {
+    let issuer = Issuer::answering(Answer::Status(404)).await;
+    let api = Api::new().await.with("BETTER_AUTH_URL", issuer.url());
+    api.database.users(&[1]).await;
+    assert_eq!(list(&api, &token::with(&issuer.claims(1))).await.status, 200);
+    let key = SigningKey::ed25519("1");
+    assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_when_it_is_first_used() {
+    let (old, new) = (SigningKey::ed25519("1"), SigningKey::ed25519("2"));
+    let issuer = Issuer::publishing(&[&old]).await;
+    let api = api(&issuer).await;
+    assert_eq!(list(&api, &issuer.token(&old, 1)).await.status, 200);
+    issuer.publish(&[&old, &new]);
+    for key in [&new, &old] {
+        assert_eq!(list(&api, &issuer.token(key, 1)).await.status, 200);
+    }
+    assert_eq!(issuer.fetches(), 2);
+    // After a reset of Better Auth's database, "1" is another key.
+    let reset = SigningKey::ed25519("1");
+    issuer.publish(&[&reset]);
+    assert_eq!(list(&api, &issuer.token(&reset, 1)).await.status, 200);
+    assert_eq!(list(&api, &issuer.token(&old, 1)).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_thousand_made_up_keys_are_one_fetch_and_no_statement() {
+    let (key, other) = (SigningKey::ed25519("1"), SigningKey::ed25519("x"));
+    let issuer = Issuer::publishing(&[&key]).await;
+    let proxy = Proxy::before(postgres::port()).await;
+    let database = Database::migrated().await;
+    let url = database.url_at(proxy.port());
+    let api = Api::over(database, &url).trusting(issuer.url());
+    api.database.users(&[1]).await;
+    assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
+    proxy.forget();
+    let started = Instant::now();
+    for count in 0..1000 {
+        let header = Header { kid: Some(format!("made-up-{count}")), ..other.header() };
+        assert_eq!(list(&api, &other.sign(&header, &issuer.claims(1))).await.status, 401);
+    }
+    // One at the start, and one in each cool-down of 5 seconds that the thousand took.
+    let cool_downs = usize::try_from(started.elapsed().as_secs() / 5).unwrap() + 1;
+    assert!(issuer.fetches() <= 1 + cool_downs, "{} fetches in {:?}", issuer.fetches(), started.elapsed());
+    assert_eq!(proxy.flights(), 0);
+    assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
+}
+
+#[tokio::test]
+async fn keys_are_good_while_the_issuer_is_down() {
+    let key = SigningKey::ed25519("1");
+    let issuer = Issuer::publishing(&[&key]).await;
+    let api = api(&issuer).await;
+    assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
+    let token = issuer.token(&key, 1);
+    issuer.answer(Answer::Status(500));
+    assert_eq!(list(&api, &token).await.status, 200);
+    let new = SigningKey::ed25519("2");
+    assert_eq!(list(&api, &issuer.token(&new, 1)).await.status, 401, "asks for the new key in vain");
+    assert_eq!(issuer.fetches(), 2);
+    drop(issuer);
+    assert_eq!(list(&api, &token).await.status, 200);
+}
+
+/// Whatever is no set of keys is none, and no answer is a 503: the token may be good.
+#[tokio::test]
+async fn without_keys_the_answer_is_503_until_there_are_some() {
+    let key = SigningKey::ed25519("1");
+    let published = Issuer::publishing(&[&key]).await;
+    let set = json!({ "keys": [key.jwk] }).to_string();
+    let too_large = format!("{}{}", " ".repeat(200 * 1024), set);
+    for answer in [
+        Answer::Status(500),
+        Answer::Status(404),
+        Answer::Redirect(published.url().to_owned()),
+        Answer::Document("<html>".into()),
+        Answer::Document("[]".into()),
+        Answer::Document(r#"{"keys":[]}"#.into()),
+        Answer::Document(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"1"}]}"#.into()),
+        Answer::Document(too_large),
+    ] {
+        let issuer = Issuer::answering(answer.clone()).await;
+        let api = api(&issuer).await;
+        let token = issuer.token(&key, 1);
+        let response = list(&api, &token).await;
+        let expected = json!({ "detail": "Tokens cannot be verified at the moment" });
+        assert_eq!((response.status, response.json()), (503, expected), "{answer:.100?}");
+        assert_eq!(response.header("retry-after"), Some("1"));
+        assert_eq!(list(&api, "not.a.token").await.status, 401, "no key makes that good");
+        issuer.publish(&[&key]);
+        assert_eq!(while_it_is(503, &api, &token).await.status, 200, "{answer:.100?}");
+    }
+    assert_eq!(published.fetches(), 0, "nobody follows a redirect");
+}
+
+#[tokio::test]
+async fn an_issuer_that_does_not_answer_is_503_within_the_deadline() {
+    let key = SigningKey::ed25519("1");
+    let issuer = Issuer::answering(Answer::Silence).await;
+    let api = api(&issuer).await;
+    let event = json!({
+        "rawPath": "/api/users/me",
+        "headers": { "authorization": format!("Bearer {}", issuer.token(&key, 1)) },
+        "requestContext": { "http": { "method": "GET" } },
+    });
+    let function = api.function("get-me").await;
+    // The first waits for the start, which asks the issuer for 3 seconds.
+    function.invoke_within(&event, Duration::from_secs(8)).await.unwrap();
+    let started = Instant::now();
+    let answer = function.invoke_within(&event, Duration::from_secs(2)).await.unwrap();
+    assert_eq!(answer["statusCode"], 503);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn keys_of_no_use_do_not_spoil_the_others() {
+    let key = SigningKey::ed25519("1");
+    let issuer = Issuer::publishing(&[]).await;
+    let strange = json!({ "kty": "EC", "crv": "P-521", "alg": "ES512", "x": "AA", "y": "AA", "kid": "1" });
+    issuer.answer(Answer::Document(json!({ "keys": [strange, null, { "kty": "new" }, key.jwk] }).to_string()));
+    let api = api(&issuer).await;
+    assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
+}
