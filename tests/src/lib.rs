@@ -4,6 +4,7 @@
 //! over it: processes of the binaries in `target/`, each behind a [Runtime API](runtime) of this
 //! harness, called through a [`gateway`] that takes its routes from `template.yaml`.
 
+pub mod better_auth;
 pub mod gateway;
 pub mod issuer;
 pub mod postgres;

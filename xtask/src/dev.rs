@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use tokio::process::Command;
 
 use crate::{
+    better_auth::{self, BetterAuth},
     demo,
     lambda::{Output, Watch},
     postgres::{Cluster, Durability, Server},
@@ -16,6 +17,9 @@ use crate::{
 /// The name of the development data.
 const DATA: &str = "dev";
 
+/// Where Better Auth listens.
+const BETTER_AUTH_PORT: u16 = 3005;
+
 /// How long the token that is printed is good for: 30 days.
 const TOKEN_HOURS: u32 = 30 * 24;
 
@@ -23,15 +27,20 @@ const TOKEN_HOURS: u32 = 30 * 24;
 pub(crate) struct Options {
     port: u16,
     reset: bool,
+    with_better_auth: bool,
 }
 
 impl Options {
     pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
-        let mut options = Self { port: 9000, reset: false };
+        let mut options = Self { port: 9000, reset: false, with_better_auth: false };
         while let Some((first, rest)) = words.split_first() {
             words = match (*first, rest) {
                 ("--reset", rest) => {
                     options.reset = true;
+                    rest
+                }
+                ("--with-better-auth", rest) => {
+                    options.with_better_auth = true;
                     rest
                 }
                 ("--port", [port, rest @ ..]) => {
@@ -48,22 +57,38 @@ impl Options {
 /// Runs until it is interrupted.
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let port = options.port;
-    if TcpListener::bind(("127.0.0.1", port)).is_err() {
-        return Err(Failure::new(format!(
-            "Port {port} is taken: is another `cargo xtask dev` running? Stop it, or choose another with --port."
-        )));
-    }
+    check_port(port, "Stop it, or choose another with --port.")?;
     let mut settings = Settings::read()?;
     settings.set_default("CORS_ORIGINS", "http://localhost:3000,http://localhost:5173");
     // Before the long build, so that what is missing is said at once.
     tools::cargo_lambda().await?;
+    if options.with_better_auth {
+        check_port(BETTER_AUTH_PORT, "Stop it.")?;
+        if settings.get("BETTER_AUTH_URL").is_some() {
+            return Err(Failure::new("--with-better-auth starts one, and BETTER_AUTH_URL names another."));
+        }
+        settings.set("BETTER_AUTH_URL", &better_auth::url(BETTER_AUTH_PORT));
+        better_auth::prepare().await?;
+    }
     let _server = database(&mut settings, options.reset).await?;
     build().await?;
     let mut watch = Watch::start(port, &settings, Output::Terminal).await?;
     watch.migrate().await?;
+    let _better_auth =
+        if options.with_better_auth { Some(BetterAuth::start(BETTER_AUTH_PORT, &settings).await?) } else { None };
     let user = demo::user(&demo::connect(&settings).await?).await?;
     welcome(port, user, &token::mint(&settings, user, TOKEN_HOURS)?, settings.get("DATABASE_URL").unwrap_or_default());
+    if options.with_better_auth {
+        welcome_to_better_auth();
+    }
     Err(watch.ended().await)
+}
+
+fn check_port(port: u16, advice: &str) -> Result<(), Failure> {
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::new(format!("Port {port} is taken: is another `cargo xtask dev` running? {advice}"))),
+    }
 }
 
 /// Uses the database that `DATABASE_URL` names, or starts one.
@@ -112,6 +137,19 @@ curl -s {base}/api/{user}/tasks -H {header} -H 'Content-Type: application/json' 
 curl -s {base}/api/users/me -H {header}
 
 Changed code is built and used by the next request. Ctrl-C stops everything; the data stay.
+"
+    );
+}
+
+fn welcome_to_better_auth() {
+    let base = format!("{}/api/auth", better_auth::url(BETTER_AUTH_PORT));
+    println!(
+        "Better Auth is at {base}. Sign up and get a token of your own:
+
+curl -s {base}/sign-up/email -c target/cookies -H 'Content-Type: application/json' \\
+  -d '{{\"name\":\"Alice\",\"email\":\"alice@example.com\",\"password\":\"correct horse battery\"}}'
+
+curl -s {base}/token -b target/cookies
 "
     );
 }

@@ -1,5 +1,6 @@
 //! Developer commands.
 
+mod better_auth;
 mod browser;
 mod build;
 mod demo;
@@ -8,6 +9,7 @@ mod emulator;
 mod events;
 mod lambda;
 mod migration;
+mod node;
 mod openapi;
 mod postgres;
 mod replay;
@@ -27,9 +29,10 @@ use ui::Failure;
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  dev [--reset] [--port N]      Run the API on 127.0.0.1 (port 9000) over a local Postgres, with a demo
+  dev [--reset] [--port N] [--with-better-auth]
+                                Run the API on 127.0.0.1 (port 9000) over a local Postgres, with a demo
                                 user. DATABASE_URL makes it use that database instead; --reset empties
-                                the local one first.
+                                the local one first. With Better Auth on port 3005, users can sign up.
   test                          Check and test everything.
   replay [FUNCTION]             Replay the events in events/ and compare the answers.
   build [--x86-64]              Build the artefacts to deploy, for arm64, into target/lambda.

@@ -18,8 +18,8 @@ use crate::{
     ui::{Failure, step},
 };
 
-/// The tests that print their own line: the client and the documentation.
-const IN_BROWSER: usize = 2;
+/// The tests that print their own line: the client, the documentation and two of signing in.
+const IN_BROWSER: usize = 4;
 
 /// Runs all checks and tests; the last line counts them.
 pub(crate) async fn run() -> Result<(), Failure> {
@@ -37,6 +37,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
     let server = Server::start("test", Durability::Throwaway).await?;
     let tests = tests(&server.url("postgres"), &template).await? + IN_BROWSER;
     let events = replay::on(&server, &events::read(None)?, true).await?;
+    browser::sign_in(&server).await?;
     drop(server);
     let emulated = emulated().await?;
     let all = tests + events + emulated;

@@ -56,7 +56,7 @@ const KEY_BYTES: usize = 32;
 pub(super) struct Key {
     id: Option<String>,
     algorithms: &'static [Algorithm],
-    pub(super) key: DecodingKey,
+    pub(super) decoding: DecodingKey,
 }
 
 impl Key {
@@ -97,7 +97,7 @@ impl Key {
             // Above all no `oct`: a public set has no secrets in it.
             _ => return None,
         };
-        Some(Self { id: common.key_id.clone(), algorithms, key })
+        Some(Self { id: common.key_id.clone(), algorithms, decoding: key })
     }
 }
 

@@ -148,7 +148,7 @@ impl Verifier {
     fn judge_by_set(&self, keys: &KeySet, token: &str, header: &Header) -> Verdict {
         let mut verdict = Err(Refusal::Signature("the issuer has no such key"));
         for key in keys.candidates(header.kid.as_deref(), header.alg) {
-            verdict = self.judge(token, header.alg, &key.key);
+            verdict = self.judge(token, header.alg, &key.decoding);
             if !matches!(verdict, Err(Refusal::Signature(_))) {
                 break;
             }

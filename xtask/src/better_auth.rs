@@ -1,0 +1,68 @@
+//! The Better Auth in `examples/better-auth`.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+use crate::{
+    node,
+    settings::{Settings, root},
+    ui::{Failure, step},
+};
+
+/// How long it may take to migrate and to listen.
+const START: Duration = Duration::from_secs(30);
+
+/// A running server. It stops when this is dropped.
+pub(crate) struct BetterAuth {
+    // Kept for its end.
+    _child: Child,
+}
+
+fn folder() -> PathBuf {
+    root().join("examples").join("better-auth")
+}
+
+/// The address of a server on a port. Not 127.0.0.1: a browser sends cookies to the page's own site
+/// only, and pages under development are at localhost.
+pub(crate) fn url(port: u16) -> String {
+    format!("http://localhost:{port}")
+}
+
+/// Installs what it needs.
+pub(crate) async fn prepare() -> Result<(), Failure> {
+    node::install(&folder()).await
+}
+
+impl BetterAuth {
+    /// Starts it on the database and for the pages of the settings. The API's migration must have
+    /// ended.
+    pub(crate) async fn start(port: u16, settings: &Settings) -> Result<Self, Failure> {
+        step(&format!("Starting Better Auth on {}", url(port)));
+        let setting = |name: &str| settings.get(name).unwrap_or_default();
+        let mut child = Command::new("node")
+            .arg("server.mjs")
+            .current_dir(folder())
+            .env("PORT", port.to_string())
+            .env("BETTER_AUTH_URL", url(port))
+            .env("BETTER_AUTH_SECRET", setting("BETTER_AUTH_SECRET"))
+            .env("DATABASE_URL", setting("DATABASE_URL"))
+            .env("TRUSTED_ORIGINS", setting("CORS_ORIGINS"))
+            .env("RATE_LIMIT", "off")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| Failure::new("Better Auth has no output"))?;
+        let mut lines = BufReader::new(stdout).lines();
+        match timeout(START, lines.next_line()).await {
+            Ok(Ok(Some(line))) if line.starts_with("ready ") => Ok(Self { _child: child }),
+            // What is wrong it has said itself.
+            _ => Err(Failure::new(format!("Better Auth does not listen on port {port}."))),
+        }
+    }
+}
