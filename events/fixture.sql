@@ -1,5 +1,5 @@
 -- The rows that every sample event meets.
-TRUNCATE "user", task;
+TRUNCATE "user", task, idempotency_key;
 
 INSERT INTO "user" (id, name, email, "emailVerified", image, "createdAt", "updatedAt") VALUES
     (1, 'Alice', 'alice@example.com', TRUE, NULL, '2026-01-02T03:04:05Z', '2026-01-02T03:04:05.123Z'),

@@ -33,7 +33,7 @@ impl State for () {
 
 impl State for Db {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Self::new(&env.database()?).map_err(|error| ConfigError::database(&error))
+        Self::new(&env.database()?, env.row_level_security()?).map_err(|error| ConfigError::database(&error))
     }
 
     async fn warm_up(&self) {
@@ -45,12 +45,14 @@ impl State for Db {
 pub struct App {
     /// Runs the statement.
     pub db: Db,
+    /// The most tasks that a user may have.
+    pub most_tasks: i64,
     auth: Verifier,
 }
 
 impl State for App {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Ok(Self { auth: Verifier::new(&env.auth()?), db: Db::from_env(env)? })
+        Ok(Self { auth: Verifier::new(&env.auth()?), db: Db::from_env(env)?, most_tasks: env.most_tasks()? })
     }
 
     async fn warm_up(&self) {

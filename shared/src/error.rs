@@ -16,6 +16,10 @@ pub enum Error {
     Forbidden,
     /// No such task.
     TaskNotFound,
+    /// The task is another version than the change is meant for.
+    PreconditionFailed,
+    /// The user has as many tasks as there may be.
+    TooManyTasks(i64),
     /// No such route.
     RouteNotFound,
     /// The route exists, for the methods listed here (the value of `Allow`).

@@ -16,7 +16,7 @@ use crate::{
     Error, Result,
     app::State,
     config::Env,
-    http::{Cors, Request, Response, ServerEvent},
+    http::{Cors, Request, Response, ServerEvent, harden},
     routes::ROUTES,
     telemetry::{self, Metrics, RequestLine},
 };
@@ -93,6 +93,7 @@ impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
         let mut response = result.unwrap_or_else(Response::from);
         let origin = request.as_ref().ok().and_then(|request| request.header("origin"));
         self.cors.apply(origin, &mut response);
+        harden(&mut response);
         response.header("x-request-id", context.request_id.clone());
         telemetry::request(&RequestLine {
             request_id: &context.request_id,

@@ -7,7 +7,7 @@ use tokio_postgres::{Row, types::Type};
 use crate::{
     Error, Result, Text,
     auth::Owner,
-    db::{Db, Parameter},
+    db::{Db, Parameter, Repeat},
     http::{Fields, Input, Nullable, Problems, Request},
     timestamp,
 };
@@ -54,7 +54,7 @@ const COLUMNS: &str = r#"id, name, email, image, "emailVerified", "createdAt", "
 /// [`Error::Unauthenticated`] when the user is gone.
 pub async fn get(db: &Db, owner: Owner) -> Result<User> {
     let sql = format!(r#"SELECT {COLUMNS} FROM "user" WHERE id = $1"#);
-    one(&db.query(owner, &sql, &[]).await?)
+    one(&db.query(owner, Repeat::Safe, &sql, &[]).await?)
 }
 
 /// Changes the owner and answers the result.
@@ -76,7 +76,7 @@ pub async fn update(db: &Db, owner: Owner, changes: &UserChanges) -> Result<User
     let image = changes.image.value().map(Text::as_str);
     let parameters: [Parameter; 3] =
         [(&name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&image, Type::TEXT)];
-    one(&db.query(owner, &sql, &parameters).await?)
+    one(&db.query(owner, Repeat::Safe, &sql, &parameters).await?)
 }
 
 /// Deletes the owner and, by the foreign keys, their tasks, sessions and accounts.
@@ -84,7 +84,7 @@ pub async fn update(db: &Db, owner: Owner, changes: &UserChanges) -> Result<User
 /// # Errors
 /// As [`get`].
 pub async fn delete(db: &Db, owner: Owner) -> Result<()> {
-    let rows = db.query(owner, r#"DELETE FROM "user" WHERE id = $1 RETURNING id"#, &[]).await?;
+    let rows = db.query(owner, Repeat::Never, r#"DELETE FROM "user" WHERE id = $1 RETURNING id"#, &[]).await?;
     if rows.is_empty() { Err(gone()) } else { Ok(()) }
 }
 
@@ -93,7 +93,7 @@ pub async fn delete(db: &Db, owner: Owner) -> Result<()> {
 /// # Errors
 /// As [`get`].
 pub async fn exists(db: &Db, owner: Owner) -> Result<()> {
-    let rows = db.query(owner, r#"SELECT id FROM "user" WHERE id = $1"#, &[]).await?;
+    let rows = db.query(owner, Repeat::Safe, r#"SELECT id FROM "user" WHERE id = $1"#, &[]).await?;
     if rows.is_empty() { Err(gone()) } else { Ok(()) }
 }
 

@@ -8,13 +8,17 @@ const client = createClient<paths>({ baseUrl: "http://127.0.0.1:9000" });
 
 export async function tour(user_id: number, id: number): Promise<components["schemas"]["Task"][]> {
   const { data: created } = await client.POST("/api/{user_id}/tasks", {
-    params: { path: { user_id } },
+    params: { path: { user_id }, header: { "Idempotency-Key": crypto.randomUUID() } },
     body: { title: "From TypeScript", description: null },
   });
   const title: string | undefined = created?.title;
 
   await client.PUT("/api/{user_id}/tasks/{id}", { params: { path: { user_id, id } }, body: { completed: true } });
   await client.PATCH("/api/{user_id}/tasks/{id}/complete", { params: { path: { user_id, id } } });
+  await client.PATCH("/api/{user_id}/tasks/{id}/complete", {
+    params: { path: { user_id, id }, header: { "If-Match": '"1"' } },
+    body: { completed: true },
+  });
   await client.PATCH("/api/users/me", { body: { name: title ?? "Alice", image: null } });
 
   // @ts-expect-error A task needs a title.

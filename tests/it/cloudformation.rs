@@ -15,7 +15,10 @@ use axum::{
     routing::put,
 };
 use serde_json::{Value, json};
-use tests::{postgres::Database, runtime::Function};
+use tests::{
+    postgres::{Database, newest_migration as newest},
+    runtime::Function,
+};
 use tokio::net::TcpListener;
 
 /// The timeout of the function in `template.yaml`.
@@ -94,8 +97,8 @@ fn nowhere() -> String {
     "postgres://nobody@127.0.0.1:1/none?sslmode=disable".into()
 }
 
-async fn version(database: &Database) -> i32 {
-    database.value("SELECT max(version) FROM refinery_schema_history").await
+async fn version(database: &Database) -> i64 {
+    database.value("SELECT max(version)::bigint FROM refinery_schema_history").await
 }
 
 #[tokio::test]
@@ -106,8 +109,12 @@ async fn create_and_update_migrate() {
         let function = function(database.url()).await;
         function.invoke_within(&cloudformation.event(request_type), TIMEOUT).await.unwrap();
         let answer = cloudformation.answer();
-        assert_eq!((&answer["Status"], &answer["Data"]), (&json!("SUCCESS"), &json!({ "Version": 2 })), "{answer}");
-        assert_eq!(version(&database).await, 2);
+        assert_eq!(
+            (&answer["Status"], &answer["Data"]),
+            (&json!("SUCCESS"), &json!({ "Version": newest() })),
+            "{answer}"
+        );
+        assert_eq!(version(&database).await, newest());
         assert!(!function.log().join("\n").contains("X-Amz-Signature"));
     }
 }
@@ -175,11 +182,13 @@ async fn an_answer_that_is_not_taken_is_sent_again() {
 #[tokio::test]
 async fn a_schema_that_is_ahead_is_left_alone() {
     let database = Database::migrated().await;
-    database.execute("INSERT INTO refinery_schema_history VALUES (3, 'later', '2026-01-02T03:04:05Z', '1')").await;
+    let later = newest() + 1;
+    let sql = format!("INSERT INTO refinery_schema_history VALUES ({later}, 'later', '2026-01-02T03:04:05Z', '1')");
+    database.execute(&sql).await;
     let cloudformation = CloudFormation::start(0).await;
     function(database.url()).await.invoke_within(&cloudformation.event("Update"), TIMEOUT).await.unwrap();
-    assert_eq!(cloudformation.answer()["Data"], json!({ "Version": 3 }));
-    assert_eq!(version(&database).await, 3);
+    assert_eq!(cloudformation.answer()["Data"], json!({ "Version": later }));
+    assert_eq!(version(&database).await, later);
 }
 
 #[tokio::test]

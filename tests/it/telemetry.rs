@@ -147,3 +147,19 @@ async fn a_panic_is_an_answer_and_the_function_lives_on() {
     api.database.execute("ALTER TABLE task ALTER created_at TYPE timestamptz USING now()").await;
     assert_eq!(api.send(request()).await.status, 200);
 }
+
+#[tokio::test]
+async fn every_answer_has_the_headers_of_an_api() {
+    let api = Api::new().await;
+    api.database.users(&[1]).await;
+    for (target, policy) in [
+        ("/api/1/tasks", "default-src 'none'; frame-ancestors 'none'"),
+        ("/nowhere", "default-src 'none'; frame-ancestors 'none'"),
+        ("/docs", "frame-ancestors 'none'"),
+    ] {
+        let response = api.send(Request::new("GET", target).user(1)).await;
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{target}");
+        assert_eq!(response.header("cache-control"), Some("private, no-cache"), "{target}");
+        assert!(response.header("content-security-policy").unwrap().ends_with(policy), "{target}");
+    }
+}

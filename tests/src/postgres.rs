@@ -112,6 +112,23 @@ impl Database {
     }
 }
 
+/// The versions of the files in `migrations/`, which are all there is.
+#[must_use]
+pub fn migrations() -> Vec<i64> {
+    let entries = std::fs::read_dir(crate::root().join("migrations")).expect("migrations/");
+    let names = entries.map(|entry| entry.expect("a file").file_name().into_string().expect("a name"));
+    let version = |name: String| name.strip_prefix('V')?.split_once("__")?.0.parse().ok();
+    let mut versions: Vec<_> = names.filter(|name| !name.ends_with(".undo.sql")).filter_map(version).collect();
+    versions.sort_unstable();
+    versions
+}
+
+/// The newest of [`migrations`].
+#[must_use]
+pub fn newest_migration() -> i64 {
+    *migrations().last().expect("a migration")
+}
+
 /// The port of the server.
 #[must_use]
 pub fn port() -> u16 {

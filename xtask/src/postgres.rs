@@ -16,7 +16,8 @@ use crate::{
 /// The user and group that a server of root's runs as: nobody.
 const NOBODY: &str = "65534";
 
-/// The role of the encrypted server that is no superuser, and its password.
+/// The role of the encrypted server that is no superuser, as Neon's owner of a database, and its
+/// password.
 const ROLE: &str = "app";
 const PASSWORD: &str = "correct-horse-battery";
 
@@ -159,7 +160,9 @@ impl Cluster {
         let sql = self.data.join("role.sql");
         fs::write(
             &sql,
-            format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}';\nGRANT ALL ON SCHEMA public TO {ROLE};\n"),
+            format!(
+                "CREATE ROLE {ROLE} LOGIN CREATEROLE PASSWORD '{PASSWORD}';\nGRANT ALL ON SCHEMA public TO {ROLE};\n"
+            ),
         )?;
         let mut postgres = self.user.command(&self.binaries.join("postgres"));
         postgres.arg("--single").arg("-D").arg(&self.data).arg("postgres");

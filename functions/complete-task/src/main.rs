@@ -1,18 +1,18 @@
-//! `PATCH /api/{user_id}/tasks/{id}/complete`: completes an open task, opens a completed one.
+//! `PATCH /api/{user_id}/tasks/{id}/complete`: completes a task or opens it again, as it says or the other way round.
 
 use std::process::ExitCode;
 
 use shared::{
     App, Result,
-    http::{Request, Response},
+    http::{IfMatch, Request, Response},
     serve,
-    tasks::{self, TaskId},
+    tasks::{self, Completion, TaskId},
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, id) = app.owner::<TaskId>(request).await?;
-    let task = tasks::toggle(&app.db, owner, id).await?;
-    Ok(Response::ok(&task))
+    let (owner, (id, if_match, completion)) = app.owner::<(TaskId, IfMatch, Completion)>(request).await?;
+    let task = tasks::complete(&app.db, owner, id, &completion, &if_match).await?;
+    Ok(Response::version(&task))
 }
 
 fn main() -> ExitCode {

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use shared::{
     App, Result,
-    http::{Request, Response},
+    http::{IdempotencyKey, Request, Response},
     serve,
     tasks::{self, NewTask},
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, new) = app.owner::<NewTask>(request).await?;
-    let task = tasks::create(&app.db, owner, &new).await?;
-    Ok(Response::created(task.path(), &task))
+    let (owner, (key, new)) = app.owner::<(Option<IdempotencyKey>, NewTask)>(request).await?;
+    let created = tasks::create(&app.db, owner, &new, key.as_ref(), app.most_tasks).await?;
+    Ok(Response::created(created.task.path(), &created.task, created.is_replay))
 }
 
 fn main() -> ExitCode {

@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use shared::{
     App, Result,
-    http::{Request, Response},
+    http::{IfMatch, Request, Response},
     serve,
     tasks::{self, TaskId},
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, id) = app.owner::<TaskId>(request).await?;
-    tasks::delete(&app.db, owner, id).await?;
+    let (owner, (id, if_match)) = app.owner::<(TaskId, IfMatch)>(request).await?;
+    tasks::delete(&app.db, owner, id, &if_match).await?;
     Ok(Response::message("Task deleted"))
 }
 

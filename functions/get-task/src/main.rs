@@ -12,7 +12,7 @@ use shared::{
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, id) = app.owner::<TaskId>(request).await?;
     let task = tasks::get(&app.db, owner, id).await?;
-    Ok(Response::ok(&task))
+    Ok(Response::version_unless_known(&task, request))
 }
 
 fn main() -> ExitCode {

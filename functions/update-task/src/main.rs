@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use shared::{
     App, Result,
-    http::{Request, Response},
+    http::{IfMatch, Request, Response},
     serve,
     tasks::{self, TaskChanges, TaskId},
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, (id, changes)) = app.owner::<(TaskId, TaskChanges)>(request).await?;
-    let task = tasks::update(&app.db, owner, id, &changes).await?;
-    Ok(Response::ok(&task))
+    let (owner, (id, if_match, changes)) = app.owner::<(TaskId, IfMatch, TaskChanges)>(request).await?;
+    let task = tasks::update(&app.db, owner, id, &changes, &if_match).await?;
+    Ok(Response::version(&task))
 }
 
 fn main() -> ExitCode {

@@ -105,6 +105,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The object in a body that need not be there: one that is empty, null or no JSON counts as
+    /// an object without fields.
+    pub fn read_optional(request: &Request, problems: &'a mut Problems) -> Option<Self> {
+        let is_object = request.header("content-type").is_some_and(is_json)
+            && request.body().is_ok_and(|body| !body.is_empty() && *body != *b"null");
+        if is_object { Self::read(request, problems) } else { Some(Self { object: Map::new(), problems }) }
+    }
+
     /// A field that has to be there.
     pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
         if !self.object.contains_key(name) {

@@ -8,7 +8,7 @@ use crate::routes::ROUTES;
 const MAX_AGE: &str = "600";
 
 /// Headers of answers that scripts may read besides the safelisted ones.
-const EXPOSED: &str = "link, location, x-request-id";
+const EXPOSED: &str = "etag, idempotent-replayed, link, location, x-request-id";
 
 /// The origins whose pages may call the API.
 pub struct Cors {

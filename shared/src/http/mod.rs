@@ -2,7 +2,10 @@
 //! codes.
 
 mod body;
+mod conditional;
 mod cors;
+mod hardening;
+mod idempotency;
 mod page;
 pub(crate) mod problem;
 mod refusal;
@@ -11,7 +14,10 @@ mod response;
 mod unmatched;
 
 pub use body::{Field, Fields, Nullable, boolean};
+pub use conditional::{IfMatch, Version, Versioned};
 pub use cors::{Cors, preflight};
+pub(crate) use hardening::harden;
+pub use idempotency::IdempotencyKey;
 pub use page::Page;
 pub use problem::{Problem, Problems};
 pub use request::{Input, Request, ServerEvent};

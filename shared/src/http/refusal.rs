@@ -15,6 +15,10 @@ impl From<Error> for Response {
             Error::Unauthenticated(_) => detail(401, "Not authenticated").and("www-authenticate", "Bearer".into()),
             Error::Forbidden => detail(403, "Not authorized"),
             Error::TaskNotFound => detail(404, "Task not found"),
+            Error::PreconditionFailed => detail(412, "The task has changed since"),
+            Error::TooManyTasks(most) => {
+                Self::json(409, &json!({ "detail": format!("There are {most} tasks, as many as there may be") }))
+            }
             Error::RouteNotFound => detail(404, "Not Found"),
             Error::MethodNotAllowed(methods) => detail(405, "Method Not Allowed").and("allow", methods),
             Error::TrailingSlash(location) => Self::redirect(location),

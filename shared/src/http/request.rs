@@ -75,6 +75,13 @@ impl<A: Input, B: Input> Input for (A, B) {
     }
 }
 
+impl<A: Input, B: Input, C: Input> Input for (A, B, C) {
+    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
+        let (first, (second, third)) = Input::read(request, problems)?;
+        Some((first, second, third))
+    }
+}
+
 impl Request {
     /// Reads an event.
     ///

@@ -8,6 +8,11 @@ use lambda_http::{
 use serde::Serialize;
 use serde_json::json;
 
+use super::{
+    Request,
+    conditional::{Versioned, is_known},
+};
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -39,12 +44,32 @@ impl Response {
         Self::ok(&json!({ "status": "ok" }))
     }
 
-    /// 201 with what was created and where it is.
+    /// 200 with a version of a resource.
     #[must_use]
-    pub fn created(location: String, body: &impl Serialize) -> Self {
-        let mut response = Self::json(201, body);
+    pub fn version(body: &impl Versioned) -> Self {
+        Self::ok(body).with_tag(body)
+    }
+
+    /// The same, or 304 when the client has that version.
+    #[must_use]
+    pub fn version_unless_known(body: &impl Versioned, request: &Request) -> Self {
+        if is_known(request, body.version()) { Self::empty(304).with_tag(body) } else { Self::version(body) }
+    }
+
+    /// 201 with what was created and where it is, and whether that was by the same request before.
+    #[must_use]
+    pub fn created(location: String, body: &impl Versioned, is_replay: bool) -> Self {
+        let mut response = Self::json(201, body).with_tag(body);
         response.header("location", location);
+        if is_replay {
+            response.header("idempotent-replayed", "true".into());
+        }
         response
+    }
+
+    fn with_tag(mut self, body: &impl Versioned) -> Self {
+        self.header("etag", body.version().tag());
+        self
     }
 
     /// 200 with a body that is JSON already, and the address of the page after it.
@@ -92,7 +117,7 @@ impl Response {
 
     /// 307 to a path.
     pub(super) fn redirect(location: String) -> Self {
-        let mut response = Self { status: 307, headers: Vec::new(), body: "".into() };
+        let mut response = Self::empty(307);
         response.header("location", location);
         response
     }
@@ -104,6 +129,10 @@ impl Response {
             // Only a map with keys that are no strings, or a failing `Serialize`: neither exists here.
             Err(_) => Self::new(500, "application/json", r#"{"detail":"Server error"}"#),
         }
+    }
+
+    fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: "".into() }
     }
 
     fn new(status: u16, content_type: &str, body: impl Into<Body>) -> Self {

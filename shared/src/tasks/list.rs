@@ -13,9 +13,9 @@ use super::{Task, columns, from_row};
 use crate::{
     Result, Text,
     auth::Owner,
-    db::{Db, Parameter},
+    db::{Db, Parameter, Repeat},
     http::{Input, Page, Problem, Problems, Request, boolean},
-    users,
+    timestamp, users,
 };
 
 /// The most tasks on a page, and how many there are when nobody asks for fewer.
@@ -111,19 +111,14 @@ impl Cursor {
         let sort = Sort::parse(&sort)?;
         let last = match (sort.key, last) {
             (Key::Id, Value::Null) => Last::Id,
-            (Key::CreatedAt | Key::UpdatedAt, Value::Number(micros)) => Last::Time(instant(micros.as_i64()?)?),
+            (Key::CreatedAt | Key::UpdatedAt, Value::Number(micros)) => {
+                Last::Time(timestamp::from_micros(micros.as_i64()?)?)
+            }
             (Key::Title, Value::String(title)) if !title.contains('\0') => Last::Title(title),
             _ => return None,
         };
         Some(Self { sort, last, id })
     }
-}
-
-/// An instant that Postgres can hold, from microseconds of Unix time.
-fn instant(micros: i64) -> Option<DateTime<Utc>> {
-    const YEAR_1: i64 = -62_135_596_800_000_000;
-    const YEAR_10000: i64 = 253_402_300_800_000_000;
-    (YEAR_1..YEAR_10000).contains(&micros).then(|| DateTime::from_timestamp_micros(micros)).flatten()
 }
 
 /// Which tasks to list, and in which order.
@@ -297,7 +292,7 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
         (&id, Type::INT8),
         (&*last, last_type),
     ];
-    let rows = db.query(owner, &sql, &parameters).await?;
+    let rows = db.query(owner, Repeat::Safe, &sql, &parameters).await?;
     let first = rows.first().ok_or_else(users::gone)?;
     if first.get::<_, Option<i64>>(0).is_none() {
         return Ok(Vec::new());

@@ -4,19 +4,21 @@
 //! user is gone. Changes are one `UPDATE` or `DELETE`, which waits for whoever else is at the row
 //! and then works on what that left behind, so that nothing is lost between reading and writing.
 
+mod create;
 mod list;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::{Row, types::Type};
 
+pub use create::{Created, create};
 pub use list::{ListQuery, MAX_LIMIT, SORTS, TaskPage, list};
 
 use crate::{
     Error, Result, Text,
     auth::Owner,
-    db::{Db, Parameter},
-    http::{Fields, Input, Nullable, Problems, Request},
+    db::{Db, Parameter, Repeat},
+    http::{Fields, IfMatch, Input, Nullable, Problems, Request, Version, Versioned},
     timestamp, users,
 };
 
@@ -44,6 +46,13 @@ impl Task {
     #[must_use]
     pub fn path(&self) -> String {
         format!("/api/{}/tasks/{}", self.user_id, self.id)
+    }
+}
+
+impl Versioned for Task {
+    /// The instant of the last change, which always moves forward.
+    fn version(&self) -> Version {
+        Version(self.updated_at.timestamp_micros())
     }
 }
 
@@ -92,6 +101,19 @@ impl Input for TaskChanges {
     }
 }
 
+/// What PATCH may say: what to set, or nothing, to toggle.
+#[derive(Debug)]
+pub struct Completion {
+    completed: Option<bool>,
+}
+
+impl Input for Completion {
+    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
+        let mut fields = Fields::read_optional(request, problems)?;
+        Some(Self { completed: fields.optional("completed") })
+    }
+}
+
 /// The columns of [`Task`], in the order [`from_row`] reads them.
 const COLUMNS: [&str; 7] = ["id", "title", "description", "completed", "user_id", "created_at", "updated_at"];
 
@@ -108,44 +130,21 @@ fn columns(of: &str) -> String {
 pub async fn get(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
     let sql = format!(
         r#"
-        SELECT {columns}, found.user_id AS holder
+        SELECT {columns}, CASE WHEN own.id IS NULL THEN task_holder($2) END AS holder
         FROM "user" AS owner
-        LEFT JOIN task AS found ON found.id = $2
-        LEFT JOIN task AS own ON own.id = found.id AND own.user_id = owner.id
+        LEFT JOIN task AS own ON own.id = $2 AND own.user_id = owner.id
         WHERE owner.id = $1
         "#,
         columns = columns("own"),
     );
-    own(owner, &db.query(owner, &sql, &[(&id.0, Type::INT8)]).await?)
-}
-
-/// Creates a task. The owner's row is locked against deletion until the task is there, so that an
-/// owner who is deleted at the same moment is either gone before or takes the task along.
-///
-/// # Errors
-/// [`Error::Unauthenticated`] when the owner is gone.
-pub async fn create(db: &Db, owner: Owner, task: &NewTask) -> Result<Task> {
-    let sql = format!(
-        r#"
-        WITH owner AS (
-            SELECT id FROM "user" WHERE id = $1 FOR KEY SHARE
-        )
-        INSERT INTO task (user_id, title, description)
-        SELECT owner.id, $2, $3 FROM owner
-        RETURNING {columns}
-        "#,
-        columns = columns("task"),
-    );
-    let (title, description) = (task.title.as_str(), task.description.value().map(Text::as_str));
-    let rows = db.query(owner, &sql, &[(&title, Type::TEXT), (&description, Type::TEXT)]).await?;
-    rows.first().map(from_row).ok_or_else(users::gone)
+    own(owner, &db.query(owner, Repeat::Safe, &sql, &[(&id.0, Type::INT8)]).await?)
 }
 
 /// Changes a task and answers the result.
 ///
 /// # Errors
-/// As [`get`].
-pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges) -> Result<Task> {
+/// As [`get`], and [`Error::PreconditionFailed`] when it is none of the versions in `if_match`.
+pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
     let title = changes.title.as_ref().map(Text::as_str);
     let description = changes.description.value().map(Text::as_str);
     let parameters: [Parameter; 4] = [
@@ -154,76 +153,106 @@ pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges) ->
         (&description, Type::TEXT),
         (&changes.completed, Type::BOOL),
     ];
-    let assignments = "title = COALESCE($3, title),
-                description = CASE WHEN $4 THEN $5 ELSE description END,
-                completed = COALESCE($6, completed)";
-    change(db, owner, id, assignments, &parameters).await
+    let assignments = "title = COALESCE($4, title),
+                description = CASE WHEN $5 THEN $6 ELSE description END,
+                completed = COALESCE($7, completed)";
+    let write = Write { owner, id, if_match, repeat: Repeat::Safe };
+    write.change(db, assignments, &parameters).await
 }
 
-/// Completes a task that is open, and opens one that is completed.
+/// Completes a task or opens it again, as `completion` says; when it does not, completes one that
+/// is open and opens one that is completed.
 ///
 /// # Errors
-/// As [`get`].
-pub async fn toggle(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
-    change(db, owner, id, "completed = NOT completed", &[]).await
+/// As [`update`].
+pub async fn complete(db: &Db, owner: Owner, id: TaskId, completion: &Completion, if_match: &IfMatch) -> Result<Task> {
+    let repeat = if completion.completed.is_some() { Repeat::Safe } else { Repeat::Never };
+    let write = Write { owner, id, if_match, repeat };
+    write.change(db, "completed = COALESCE($4, NOT completed)", &[(&completion.completed, Type::BOOL)]).await
 }
 
 /// Deletes a task and answers what it was.
 ///
 /// # Errors
-/// As [`get`].
-pub async fn delete(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
-    let statement = "DELETE FROM task USING owner WHERE task.id = $2 AND task.user_id = owner.id";
-    write(db, owner, id, statement, &[]).await
+/// As [`update`].
+pub async fn delete(db: &Db, owner: Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
+    let write = Write { owner, id, if_match, repeat: Repeat::Never };
+    write.run(db, "DELETE FROM task USING owner", &[]).await
 }
 
-/// Sets columns of a task. `updated_at` always moves forward, also when the clock does not.
-async fn change(db: &Db, owner: Owner, id: TaskId, assignments: &str, parameters: &[Parameter<'_>]) -> Result<Task> {
-    let statement = format!(
-        "UPDATE task
+/// A write of the owner's task, and what it may be.
+struct Write<'a> {
+    owner: Owner,
+    id: TaskId,
+    if_match: &'a IfMatch,
+    repeat: Repeat,
+}
+
+impl Write<'_> {
+    /// Sets columns. `updated_at` always moves forward, also when the clock does not.
+    async fn change(&self, db: &Db, assignments: &str, parameters: &[Parameter<'_>]) -> Result<Task> {
+        let statement = format!(
+            "UPDATE task
             SET {assignments},
                 updated_at = GREATEST(CURRENT_TIMESTAMP, task.updated_at + INTERVAL '1 microsecond')
-            FROM owner
-            WHERE task.id = $2 AND task.user_id = owner.id"
-    );
-    write(db, owner, id, &statement, parameters).await
-}
+            FROM owner"
+        );
+        self.run(db, &statement, parameters).await
+    }
 
-/// Runs an `UPDATE` or `DELETE` of the owner's task `$2`, and tells why it found none.
-async fn write(db: &Db, owner: Owner, id: TaskId, statement: &str, parameters: &[Parameter<'_>]) -> Result<Task> {
-    let sql = format!(
-        r#"
+    /// Runs an `UPDATE` or `DELETE`, whose parameters are `$4` and on, and tells why it found no
+    /// task.
+    async fn run(&self, db: &Db, statement: &str, parameters: &[Parameter<'_>]) -> Result<Task> {
+        let sql = format!(
+            r#"
         WITH owner AS (
             SELECT id FROM "user" WHERE id = $1
         ), written AS (
             {statement}
+            WHERE task.id = $2 AND task.user_id = owner.id
+              AND ($3 IS NULL OR task.updated_at = ANY($3))
             RETURNING {task}
         )
-        SELECT {written}, found.user_id AS holder
+        SELECT {written}, CASE WHEN written.id IS NULL THEN task_holder($2) END AS holder
         FROM owner
         LEFT JOIN written ON TRUE
-        LEFT JOIN task AS found ON found.id = $2
         "#,
-        task = columns("task"),
-        written = columns("written"),
-    );
-    let mut all: Vec<Parameter> = vec![(&id.0, Type::INT8)];
-    all.extend(parameters.iter().cloned());
-    own(owner, &db.query(owner, &sql, &all).await?)
+            task = columns("task"),
+            written = columns("written"),
+        );
+        let versions: Option<Vec<DateTime<Utc>>> = self
+            .if_match
+            .versions()
+            .map(|versions| versions.iter().filter_map(|version| timestamp::from_micros(version.0)).collect());
+        let mut all: Vec<Parameter> = vec![(&self.id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
+        all.extend(parameters.iter().cloned());
+        // A second time there would be another version, which the condition does not fit.
+        let repeat = if versions.is_some() { Repeat::Never } else { self.repeat };
+        let rows = db.query(self.owner, repeat, &sql, &all).await?;
+        if versions.is_some() && rows.first().and_then(holder) == Some(self.owner.id()) {
+            return Err(Error::PreconditionFailed);
+        }
+        own(self.owner, &rows)
+    }
 }
 
-/// The task in a statement's one row, or why it is not there. The column after the task is whose
-/// task has that id, as of the beginning of the statement: when that is the owner and the task is
-/// missing all the same, somebody deleted it meanwhile.
+/// The task in a statement's one row, or why it is not there: when it is the owner's and missing all
+/// the same, somebody deleted it meanwhile.
 fn own(owner: Owner, rows: &[Row]) -> Result<Task> {
     let row = rows.first().ok_or_else(users::gone)?;
     if row.get::<_, Option<i64>>(0).is_some() {
         return Ok(from_row(row));
     }
-    match row.get::<_, Option<i32>>(COLUMNS.len()) {
+    match holder(row) {
         Some(holder) if holder != owner.id() => Err(Error::Forbidden),
         _ => Err(Error::TaskNotFound),
     }
+}
+
+/// The column after the task: when there is none, whose task has that id, as of the beginning of
+/// the statement.
+fn holder(row: &Row) -> Option<i32> {
+    row.get(COLUMNS.len())
 }
 
 fn from_row(row: &Row) -> Task {

@@ -11,7 +11,7 @@ pub async fn reset(database: &Database, fixture: &Fixture) {
         let record = |row: &Vec<Value>| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>();
         Value::from(rows.iter().map(record).map(Value::Object).collect::<Vec<_>>())
     };
-    database.execute(r#"TRUNCATE "user", task; ALTER SEQUENCE task_id_seq RESTART 5001"#).await;
+    database.execute(r#"TRUNCATE "user", task, idempotency_key; ALTER SEQUENCE task_id_seq RESTART 5001"#).await;
     for (table, records) in [
         (r#""user""#, records(&fixture.user_columns, &fixture.users)),
         ("task", records(&fixture.task_columns, &fixture.tasks)),

@@ -13,8 +13,18 @@ struct Operation {
     tag: &'static str,
     summary: &'static str,
     description: &'static str,
-    body: Option<&'static str>,
+    body: Option<Body>,
     success: (u16, &'static str, Value),
+}
+
+/// What an operation takes.
+struct Body {
+    schema: &'static str,
+    is_required: bool,
+}
+
+const fn required(schema: &'static str) -> Body {
+    Body { schema, is_required: true }
 }
 
 /// The operation of a route.
@@ -39,9 +49,10 @@ pub(super) fn of(route: &Route) -> Value {
         set("parameters", parameters.into());
     }
     if let Some(body) = operation.body {
+        let schema = reference(body.schema);
         set(
             "requestBody",
-            json!({ "required": true, "content": { "application/json": { "schema": reference(body) } } }),
+            json!({ "required": body.is_required, "content": { "application/json": { "schema": schema } } }),
         );
     }
     if route.access == Access::User {
@@ -72,21 +83,27 @@ fn described(route: &Route) -> Operation {
             None,
             (200, "The tasks.", json!({ "type": "array", "items": task() })),
         ),
-        "create-task" => ("tasks", "Create a task", "", Some("NewTask"), (201, "The new task.", task())),
+        "create-task" => (
+            "tasks",
+            "Create a task",
+            "With an `Idempotency-Key` it can be sent again without creating another.",
+            Some(required("NewTask")),
+            (201, "The new task.", task()),
+        ),
         "get-task" => ("tasks", "Get a task", "", None, (200, "The task.", task())),
         "update-task" => (
             "tasks",
             "Change a task",
             "Changes what is sent and leaves the rest; null clears the description.",
-            Some("TaskChanges"),
+            Some(required("TaskChanges")),
             (200, "The changed task.", task()),
         ),
         "delete-task" => ("tasks", "Delete a task", "", None, (200, "It is deleted.", reference("Message"))),
         "complete-task" => (
             "tasks",
-            "Toggle a task",
-            "Completes an open task and opens a completed one.",
-            None,
+            "Complete a task, or open it again",
+            "Sets `completed`; without it, completes an open task and opens a completed one.",
+            Some(Body { schema: "Completion", is_required: false }),
             (200, "The changed task.", task()),
         ),
         "get-me" => ("users", "Get the caller", "", None, (200, "The caller.", reference("User"))),
@@ -94,7 +111,7 @@ fn described(route: &Route) -> Operation {
             "users",
             "Change the caller",
             "Changes what is sent and leaves the rest; null clears the image.",
-            Some("UserChanges"),
+            Some(required("UserChanges")),
             (200, "The changed caller.", reference("User")),
         ),
         "delete-me" => (
@@ -122,6 +139,25 @@ fn parameters(route: &Route) -> Vec<Value> {
                 "schema": { "type": "integer", "format": "int64" }, "example": 1,
             }));
         }
+    }
+    let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "description": description, "schema": schema });
+    match route.function {
+        "create-task" => parameters.push(header(
+            "Idempotency-Key",
+            "What the client calls this request: sent again with the same key within a day, it gets the first answer.",
+            json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
+        )),
+        "get-task" => parameters.push(header(
+            "If-None-Match",
+            "The versions that the client has: 304 when the task is one of them.",
+            json!({ "type": "string" }),
+        )),
+        "update-task" | "complete-task" | "delete-task" => parameters.push(header(
+            "If-Match",
+            "The versions that the change is meant for: 412 when the task is another by now.",
+            json!({ "type": "string" }),
+        )),
+        _ => {}
     }
     if route.function == "list-tasks" {
         let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
@@ -161,7 +197,12 @@ fn responses(route: &Route, operation: &Operation) -> Value {
     header("x-request-id", "RequestId");
     match route.function {
         "list-tasks" => header("link", "Link"),
-        "create-task" => header("location", "Location"),
+        "create-task" => {
+            header("location", "Location");
+            header("idempotent-replayed", "IdempotentReplayed");
+            header("etag", "ETag");
+        }
+        "get-task" | "update-task" | "complete-task" => header("etag", "ETag"),
         _ => {}
     }
     let content = if schema.is_null() {
@@ -173,10 +214,13 @@ fn responses(route: &Route, operation: &Operation) -> Value {
     responses.insert(status.to_string(), json!({ "description": description, "headers": headers, "content": content }));
     let has_id = route.path.contains("{id}");
     for (status, name, applies) in [
+        (304, "NotModified", route.function == "get-task"),
         (400, "UnreadableBody", operation.body.is_some()),
         (401, "Unauthenticated", route.access == Access::User),
         (403, "Forbidden", route.path.contains("{user_id}")),
         (404, "TaskNotFound", has_id),
+        (409, "TooManyTasks", route.function == "create-task"),
+        (412, "PreconditionFailed", ["update-task", "complete-task", "delete-task"].contains(&route.function)),
         (413, "BodyTooLarge", operation.body.is_some()),
         (422, "Invalid", operation.body.is_some() || route.path.contains('{')),
         (500, "Failed", true),

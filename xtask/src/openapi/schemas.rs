@@ -21,6 +21,14 @@ pub(super) fn headers() -> Value {
             "description": "The next page as `<path>; rel=\"next\"`; absent on the last one.",
             "schema": { "type": "string" },
         },
+        "ETag": {
+            "description": "The version of the task, for `If-Match` and `If-None-Match`.",
+            "schema": { "type": "string" },
+        },
+        "IdempotentReplayed": {
+            "description": "`true` when the same request with this key was answered before; absent otherwise.",
+            "schema": { "type": "string", "const": "true" },
+        },
         "Location": {
             "description": "The path of the new task.",
             "schema": { "type": "string" },
@@ -83,6 +91,7 @@ pub(super) fn all() -> Value {
                 "completed": boolean,
             }),
         ),
+        "Completion": object(&[], &json!({ "completed": boolean })),
         "User": object(
             &["id", "name", "email", "image", "email_verified", "created_at", "updated_at"],
             &json!({
@@ -146,6 +155,15 @@ pub(super) fn refusals() -> Value {
         "Unauthenticated": refusal("There is no valid token, or its user is gone.", "Not authenticated"),
         "Forbidden": refusal("The path or the task is another user's.", "Not authorized"),
         "TaskNotFound": refusal("There is no such task.", "Task not found"),
+        "NotModified": {
+            "description": "The client has this version.",
+            "headers": { "x-request-id": id, "etag": { "$ref": "#/components/headers/ETag" } },
+        },
+        "TooManyTasks": refusal(
+            "The user has as many tasks as there may be.",
+            "There are 10000 tasks, as many as there may be",
+        ),
+        "PreconditionFailed": refusal("The task is none of the versions in `If-Match`.", "The task has changed since"),
         "BodyTooLarge": refusal("The body has more than 256 KiB.", "The body is too large"),
         "Invalid": {
             "description": "Something does not fit: every problem is listed.",

@@ -1,0 +1,82 @@
+//! Connections that died while nobody looked. The server here knows as much of
+//! [the protocol](https://www.postgresql.org/docs/current/protocol-flow.html) as it takes to connect
+//! and to give a sign of life.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+const AUTHENTICATION_OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
+const READY_FOR_QUERY: [u8; 6] = [b'Z', 0, 0, 0, 5, b'I'];
+
+/// A server whose first `silent` connections say nothing once they are there; answers its address
+/// and how many there were.
+async fn server(silent: usize) -> (Config, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let connections = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let is_silent = count.fetch_add(1, Ordering::SeqCst) < silent;
+            tokio::spawn(serve(stream, is_silent));
+        }
+    });
+    (format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable").parse().unwrap(), connections)
+}
+
+async fn serve(mut stream: TcpStream, is_silent: bool) {
+    let mut buffer = [0; 4096];
+    // The first message asks for the connection; whatever follows is a sync.
+    let mut answer = [&AUTHENTICATION_OK[..], &READY_FOR_QUERY].concat();
+    while let Ok(1..) = stream.read(&mut buffer).await {
+        stream.write_all(&answer).await.unwrap();
+        answer = if is_silent { Vec::new() } else { READY_FOR_QUERY.to_vec() };
+    }
+}
+
+/// Makes it so long since the last sign of life.
+fn age(db: &Db, by: Duration) {
+    *db.alive.lock().unwrap() = SystemTime::now() - by;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_used_when_it_gives_a_sign_of_life() {
+    let (config, connections) = server(0).await;
+    let db = Db::new(&config, true).unwrap();
+    db.warm_up().await;
+    age(&db, IDLE * 2);
+    drop(db.connection().await.unwrap());
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
+    let (config, connections) = server(1).await;
+    let db = Db::new(&config, true).unwrap();
+    db.warm_up().await;
+    drop(db.connection().await.unwrap());
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "nobody asks while it is in use");
+    age(&db, IDLE * 2);
+    let started = Instant::now();
+    drop(db.connection().await.unwrap());
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    assert!(started.elapsed() < SIGN_OF_LIFE * 2, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_a_connection_idle() {
+    let (config, _) = server(0).await;
+    let db = Db::new(&config, true).unwrap();
+    assert!(!db.is_idle());
+    *db.alive.lock().unwrap() = SystemTime::now() + Duration::from_hours(1);
+    assert!(db.is_idle());
+}

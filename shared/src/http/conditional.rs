@@ -1,0 +1,76 @@
+//! Conditional requests ([RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13)).
+
+use serde::Serialize;
+
+use super::{Input, Problems, Request};
+
+/// A resource whose every version has a tag of its own.
+pub trait Versioned: Serialize {
+    /// The version.
+    fn version(&self) -> Version;
+}
+
+/// A version of a resource: a number that only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version(pub i64);
+
+impl Version {
+    /// The entity tag, which is a strong one: the same tag is the same bytes.
+    pub(super) fn tag(self) -> String {
+        format!("\"{:x}\"", self.0)
+    }
+
+    /// The version of a tag. Weak ones, and those that this API has not made, are of none.
+    fn of_tag(tag: &str) -> Option<Self> {
+        let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+        let version = Self(i64::from_str_radix(digits, 16).ok()?);
+        (version.tag() == tag).then_some(version)
+    }
+}
+
+/// Which versions a change may be made to (`If-Match`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Whichever there is.
+    Any,
+    /// One of these.
+    Versions(Vec<Version>),
+}
+
+impl IfMatch {
+    /// The versions, when not every one will do.
+    #[must_use]
+    pub fn versions(&self) -> Option<&[Version]> {
+        if let Self::Versions(versions) = self { Some(versions) } else { None }
+    }
+}
+
+impl Input for IfMatch {
+    fn read(request: &Request, _: &mut Problems) -> Option<Self> {
+        Some(match request.header("if-match").map(str::trim) {
+            None | Some("*") => Self::Any,
+            Some(tags) => Self::Versions(tags.split(',').filter_map(|tag| Version::of_tag(tag.trim())).collect()),
+        })
+    }
+}
+
+/// Whether the client has this version already (`If-None-Match`, where a weak tag is as good).
+pub(super) fn is_known(request: &Request, version: Version) -> bool {
+    let tags = request.header("if-none-match").unwrap_or_default().split(',').map(str::trim);
+    tags.into_iter().any(|tag| tag == "*" || Version::of_tag(tag.strip_prefix("W/").unwrap_or(tag)) == Some(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_as_they_are_written() {
+        for version in [0, 1, 1_704_164_645_123_456] {
+            assert_eq!(Version::of_tag(&Version(version).tag()), Some(Version(version)));
+        }
+        for other in ["", "1", "\"", "\"\"", "\"x\"", "W/\"1\"", "\"+1\"", "\"01\"", "\"A\"", "\"1\" ", "\"-1\""] {
+            assert_eq!(Version::of_tag(other), None, "{other}");
+        }
+    }
+}
