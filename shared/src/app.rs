@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a handler needs from the environment, made once while the environment initialises.
-pub trait State: Sized {
+pub trait State: Sized + Send + Sync + 'static {
     /// Makes the state.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ pub trait State: Sized {
     fn from_env(env: &Env) -> Result<Self, ConfigError>;
 
     /// Does ahead of the first request what it would have to wait for.
-    fn warm_up(&self) -> impl Future<Output = ()> {
+    fn warm_up(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
@@ -33,7 +33,8 @@ impl State for () {
 
 impl State for Db {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Self::new(&env.database()?, env.row_level_security()?).map_err(|error| ConfigError::database(&error))
+        Self::new(&env.database()?, env.row_level_security()?, env.concurrency())
+            .map_err(|error| ConfigError::database(&error))
     }
 
     async fn warm_up(&self) {

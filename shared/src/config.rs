@@ -71,6 +71,15 @@ impl Env {
         self.get(name).map(drop).ok_or_else(|| ConfigError::new(name, problem))
     }
 
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many requests Lambda sends an environment at once, which is one
+    /// unless it runs on
+    /// [Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html).
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        let set = self.get("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|text| text.parse().ok());
+        set.unwrap_or(1).max(1)
+    }
+
     /// `DATABASE_URL`: where the API's statements run, on Neon the pooled address.
     ///
     /// # Errors

@@ -24,8 +24,9 @@ pub mod telemetry;
 mod text;
 mod timestamp;
 pub mod users;
+pub mod web;
 
 pub use app::{App, State};
 pub use error::{Error, Result};
-pub use serve::serve;
+pub use serve::{Handler, serve};
 pub use text::Text;

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::FutureExt;
@@ -21,13 +24,26 @@ use crate::{
     telemetry::{self, Metrics, RequestLine},
 };
 
+/// What answers requests: an `async fn` of the state and the request.
+pub trait Handler<'a, S: 'a>: Send + Sync + 'static {
+    /// Answers a request.
+    fn handle(&self, state: &'a S, request: &'a Request) -> impl Future<Output = Result<Response>> + Send + 'a;
+}
+
+impl<'a, S: 'a, F, A> Handler<'a, S> for F
+where
+    F: Fn(&'a S, &'a Request) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Response>> + Send + 'a,
+{
+    fn handle(&self, state: &'a S, request: &'a Request) -> impl Future<Output = Result<Response>> + Send + 'a {
+        self(state, request)
+    }
+}
+
 /// Runs a function until its environment ends: `main` of every function that answers HTTP.
 ///
 /// `function` is its name in the route table.
-pub fn serve<S: State, H>(function: &'static str, handler: H) -> ExitCode
-where
-    H: AsyncFn(&S, &Request) -> Result<Response>,
-{
+pub fn serve<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H) -> ExitCode {
     std::panic::set_hook(Box::new(telemetry::panic_hook));
     match start(function, handler) {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,25 +54,27 @@ where
     }
 }
 
-fn start<S: State, H>(function: &'static str, handler: H) -> Result<(), lambda_runtime::Error>
-where
-    H: AsyncFn(&S, &Request) -> Result<Response>,
-{
+fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H) -> Result<(), lambda_runtime::Error> {
     let env = Env::of_process();
     env.runtime_api()?;
-    let front = Front {
+    let front = Arc::new(Front {
         function,
         metrics_namespace: env.metrics_namespace(),
         cors: Cors::new(env.cors_origins()?),
         state: S::from_env(&env)?,
         handler,
         cold: AtomicBool::new(true),
+    });
+    // One request at a time needs one thread.
+    let mut runtime = match env.concurrency() {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
     };
-    let front = &front;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    runtime.enable_all().build()?.block_on(async {
         front.state.warm_up().await;
-        lambda_runtime::run(service_fn(async |event: LambdaEvent<ServerEvent>| {
-            Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await)
+        lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ServerEvent>| {
+            let front = Arc::clone(&front);
+            async move { Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await) }
         }))
         .await
     })
@@ -71,13 +89,13 @@ struct Front<S, H> {
     cold: AtomicBool,
 }
 
-impl<S: State, H: AsyncFn(&S, &Request) -> Result<Response>> Front<S, H> {
+impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
     async fn answer(&self, event: &ServerEvent, context: &Context) -> ApiGatewayV2httpResponse {
         let deadline = Instant::now() + telemetry::time_left(context.deadline);
         let request = Request::from_event(event);
         let work = async {
             match &request {
-                Ok(request) => (self.handler)(&self.state, request).await,
+                Ok(request) => self.handler.handle(&self.state, request).await,
                 Err(_) => Err(Error::NotAnHttpEvent),
             }
         };

@@ -3,6 +3,7 @@
 mod bad_input;
 mod better_auth;
 mod cloudformation;
+mod concurrency;
 mod consistency;
 mod contract;
 mod faults;

@@ -34,7 +34,7 @@ async fn database() -> Database {
 }
 
 fn db(database: &Database, row_level_security: bool) -> Db {
-    Db::new(&database.url().parse().unwrap(), row_level_security).unwrap()
+    Db::new(&database.url().parse().unwrap(), row_level_security, 1).unwrap()
 }
 
 /// The statements of the stores without `WHERE`; `$1` is there, and says nothing.

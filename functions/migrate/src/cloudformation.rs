@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::web;
 use tokio::time::Instant;
 use tokio_postgres::Config;
 
@@ -120,7 +121,7 @@ impl<'a> Answer<'a> {
 
 /// Puts the answer where CloudFormation waits for it. The URL is signed for an empty content type.
 fn put(url: &str, body: &str) -> Result<(), String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PUT_TIMEOUT)).build().into();
+    let agent = web::agent(PUT_TIMEOUT);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         match agent.put(url).header("content-type", "").send(body) {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout_at;
 use ureq::Agent;
 
-use crate::telemetry;
+use crate::{telemetry, web};
 
 /// How long a fetch may take, from the name's address to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -150,20 +150,10 @@ struct Cached {
 
 impl KeyCache {
     pub(super) fn new(url: &str, may_be_absent: bool) -> Self {
-        let agent = Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .http_status_as_error(true)
-            .proxy(None)
-            // A connection that was kept would be dead after a freeze.
-            .max_idle_connections(0)
-            .user_agent("task-api")
-            .build()
-            .into();
         Self {
             url: url.to_owned(),
             may_be_absent,
-            agent,
+            agent: web::agent(TIMEOUT),
             cached: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         }

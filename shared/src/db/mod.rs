@@ -96,14 +96,12 @@ struct Statement<'a> {
 }
 
 impl Db {
-    /// A pool for `config`; nothing is connected yet. With `row_level_security`, statements run
-    /// under [`ROLE`].
-    ///
-    /// One connection: an execution environment serves one request at a time.
+    /// A pool of up to `size` connections for `config`, as many as there are requests at once;
+    /// nothing is connected yet. With `row_level_security`, statements run under [`ROLE`].
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(config: &Config, row_level_security: bool) -> Result<Self, DbError> {
+    pub fn new(config: &Config, row_level_security: bool, size: usize) -> Result<Self, DbError> {
         let config = with_defaults(config);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls()?) };
@@ -111,7 +109,7 @@ impl Db {
             Some(tls) => Manager::from_config(config, tls, recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
-        let pool = Pool::builder(manager).max_size(1).build().map_err(|_| DbError::Pool)?;
+        let pool = Pool::builder(manager).max_size(size).build().map_err(|_| DbError::Pool)?;
         Ok(Self { pool, tls, row_level_security, alive: SystemTime::now().into() })
     }
 

@@ -51,7 +51,7 @@ fn age(db: &Db, by: Duration) {
 #[tokio::test]
 async fn an_idle_connection_is_used_when_it_gives_a_sign_of_life() {
     let (config, connections) = server(0).await;
-    let db = Db::new(&config, true).unwrap();
+    let db = Db::new(&config, true, 1).unwrap();
     db.warm_up().await;
     age(&db, IDLE * 2);
     drop(db.connection().await.unwrap());
@@ -61,7 +61,7 @@ async fn an_idle_connection_is_used_when_it_gives_a_sign_of_life() {
 #[tokio::test]
 async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
     let (config, connections) = server(1).await;
-    let db = Db::new(&config, true).unwrap();
+    let db = Db::new(&config, true, 1).unwrap();
     db.warm_up().await;
     drop(db.connection().await.unwrap());
     assert_eq!(connections.load(Ordering::SeqCst), 1, "nobody asks while it is in use");
@@ -75,7 +75,7 @@ async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
 #[tokio::test]
 async fn a_clock_that_was_set_back_makes_a_connection_idle() {
     let (config, _) = server(0).await;
-    let db = Db::new(&config, true).unwrap();
+    let db = Db::new(&config, true, 1).unwrap();
     assert!(!db.is_idle());
     *db.alive.lock().unwrap() = SystemTime::now() + Duration::from_hours(1);
     assert!(db.is_idle());
