@@ -22,7 +22,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// What functions are configured with.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 10] = [
     "DATABASE_URL",
     "DATABASE_URL_UNPOOLED",
     "BETTER_AUTH_SECRET",
@@ -30,6 +30,8 @@ const VARIABLES: [&str; 8] = [
     "JWKS_URL",
     "JWT_ISSUER",
     "JWT_AUDIENCE",
+    "MAX_TASKS_PER_USER",
+    "ROW_LEVEL_SECURITY",
     "CORS_ORIGINS",
 ];
 
