@@ -46,16 +46,37 @@ impl Processor {
             Self::X86_64 => "lambda-x86-64",
         })
     }
+
+    /// Where the binary of an artefact is.
+    pub(crate) fn binary(self, name: &str) -> PathBuf {
+        self.folder().join(name).join("bootstrap")
+    }
+
+    /// The processor of this machine, when artefacts run here.
+    pub(crate) fn here() -> Option<Self> {
+        if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            Some(Self::X86_64)
+        } else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
+            Some(Self::Arm64)
+        } else {
+            None
+        }
+    }
 }
 
 /// Builds every function and prints how large the zips are.
 pub(crate) async fn run(processor: Processor) -> Result<(), Failure> {
+    run_with(processor, &[]).await
+}
+
+/// As [`run`], and with it other binaries of the workspace, which are not deployed.
+pub(crate) async fn run_with(processor: Processor, others: &[&str]) -> Result<(), Failure> {
     let functions = functions()?;
-    compile(processor, &functions).await?;
+    compile(processor, functions.iter().map(String::as_str).chain(others.iter().copied())).await?;
     let mut too_large = Vec::new();
     println!("{:<16}{:>12}{:>12}", "function", "binary/KiB", "zip/KiB");
     for function in &functions {
-        let binary = processor.folder().join(function).join("bootstrap");
+        let binary = processor.binary(function);
         let bytes = fs::read(&binary).context(binary.display())?;
         check_glibc(function, &bytes)?;
         let zip = pack(&bytes)?;
@@ -89,7 +110,7 @@ fn functions() -> Result<Vec<String>, Failure> {
 
 /// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
 /// the folders of this machine and the time are kept out of them.
-async fn compile(processor: Processor, functions: &[String]) -> Result<(), Failure> {
+async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<(), Failure> {
     step("Building the artefacts (a first time takes ten minutes)");
     let cargo_lambda = tools::cargo_lambda().await?;
     let zig = tools::zig().await?;
@@ -103,8 +124,8 @@ async fn compile(processor: Processor, functions: &[String]) -> Result<(), Failu
     command
         .args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"])
         .arg(processor.folder());
-    for function in functions {
-        command.args(["--bin", function]);
+    for binary in binaries {
+        command.args(["--bin", binary]);
     }
     let status = command
         .env("CARGO_ZIGBUILD_ZIG_PATH", zig)

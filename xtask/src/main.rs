@@ -1,5 +1,6 @@
 //! Developer commands.
 
+mod bench;
 mod better_auth;
 mod browser;
 mod build;
@@ -40,9 +41,16 @@ Usage: cargo xtask <command>
                                 over a Postgres with TLS and SCRAM.
   token --user N [--hours N]    Print a token of user N.
   openapi                       Write openapi.json from the route table and the types.
-  migrate new NAME              Make the files of a new migration.";
+  migrate new NAME              Make the files of a new migration.
+  bench [--quick] [--built]     Measure the artefacts beside their floors. --quick takes few calls and keeps
+                                no figures; --built takes the artefacts as they are.
+  bench --cpu                   With the shares of a core that Lambda gives out, and what requests cost.
+  bench --scale [--scale-max N] With tables of 1000 to N tasks (10000000).
+  bench --concurrency           With several requests at once in one process.
+  budgets [--built]             Count the instructions of warm requests, and fail beyond their budgets.";
 
-#[tokio::main]
+// One thread: what the benchmark waits for must not have to wake up another.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = tokio::select! {
@@ -76,6 +84,9 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
         ["token", "--user", user, "--hours", hours] => token::run(user, hours),
         ["migrate", "new", name] => migration::create(name),
         ["openapi"] => openapi::write(),
+        ["bench", ref options @ ..] => bench::run(&bench::Options::parse(options)?).await,
+        ["budgets"] => bench::budgets(false).await,
+        ["budgets", "--built"] => bench::budgets(true).await,
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -67,19 +67,32 @@ pub(crate) async fn chromium() -> Result<PathBuf, Failure> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    let apt = on_path("apt-get");
-    if let Some(apt) = apt.filter(|_| is_root()) {
-        step("Installing chromium with apt-get (once)");
-        let options = ["install", "--yes", "--no-install-recommends", "chromium"];
-        if run_quietly(&apt, options.map(OsStr::new)).await.is_err() {
-            // The list of packages may be old, or not there.
-            run_quietly(&apt, [OsStr::new("update")]).await.map_err(Failure::new)?;
-            run_quietly(&apt, options.map(OsStr::new)).await.map_err(Failure::new)?;
-        }
-    }
+    install_from_debian("chromium").await?;
     find().ok_or_else(|| {
         Failure::new("Chromium is missing, which the browser tests need: install it, or set CHROMIUM to a Chrome.")
     })
+}
+
+/// Valgrind, when it is there or can be installed.
+pub(crate) async fn valgrind() -> Option<PathBuf> {
+    if let Some(found) = on_path("valgrind") {
+        return Some(found);
+    }
+    install_from_debian("valgrind").await.ok()?;
+    on_path("valgrind")
+}
+
+/// Installs a package as root on Debian, and does nothing elsewhere.
+async fn install_from_debian(package: &str) -> Result<(), Failure> {
+    let Some(apt) = on_path("apt-get").filter(|_| is_root()) else { return Ok(()) };
+    step(&format!("Installing {package} with apt-get (once)"));
+    let options = ["install", "--yes", "--no-install-recommends", package];
+    if run_quietly(&apt, options.map(OsStr::new)).await.is_err() {
+        // The list of packages may be old, or not there.
+        run_quietly(&apt, [OsStr::new("update")]).await.map_err(Failure::new)?;
+        run_quietly(&apt, options.map(OsStr::new)).await.map_err(Failure::new)?;
+    }
+    Ok(())
 }
 
 /// Whether this runs as root.
@@ -212,7 +225,7 @@ async fn run_quietly<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a
 }
 
 /// A program on the PATH.
-fn on_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let file = Path::new(name).with_extension(env::consts::EXE_EXTENSION);
     env::split_paths(&path).map(|folder| folder.join(&file)).find(|candidate| candidate.is_file())

@@ -1,0 +1,33 @@
+//! How often a call goes to the database and waits, counted on the wire.
+
+use tests::proxy::Proxy;
+
+use super::{data::Database, process::Process, subject::Subject};
+use crate::ui::Failure;
+
+/// Calls that are counted.
+const CALLS: u16 = 10;
+
+/// Flights per call of each subject.
+pub(super) async fn measure(subjects: &mut [Subject], database: &Database) -> Result<Vec<f64>, Failure> {
+    let port = database.port()?;
+    let proxy = Proxy::before(port).await;
+    let watched = database.url.replacen(&format!(":{port}/"), &format!(":{}/", proxy.port()), 1);
+    let mut results = Vec::new();
+    for subject in subjects {
+        let mut launch = subject.launch.clone();
+        for (_, value) in launch.variables.iter_mut().filter(|(name, _)| name == "DATABASE_URL") {
+            value.clone_from(&watched);
+        }
+        let mut process = Process::start(&launch).await?;
+        subject.call(&mut process).await?;
+        proxy.forget();
+        for _ in 0..CALLS {
+            subject.call(&mut process).await?;
+        }
+        let flights = u32::try_from(proxy.flights()).unwrap_or(u32::MAX);
+        results.push(f64::from(flights) / f64::from(CALLS));
+        process.stop().await?;
+    }
+    Ok(results)
+}

@@ -1,0 +1,257 @@
+//! `cargo xtask bench`: how fast, how small and how cheap the artefacts are, each compared with
+//! the least that anything on Lambda's runtime could do.
+//!
+//! Subjects and floors are called in turn within one run, so that whatever else this machine does
+//! hits all alike. What is compared between runs are ratios to a floor, not microseconds.
+
+mod budgets;
+mod cgroup;
+mod cold;
+mod concurrency;
+mod cpu;
+mod data;
+mod flights;
+mod harness;
+mod machine;
+mod pin;
+mod process;
+mod report;
+mod results;
+mod rows;
+mod runtime;
+mod scale;
+mod stats;
+mod subject;
+mod svg;
+mod table;
+mod warm;
+
+use std::fs;
+
+use crate::{
+    build::{self, Processor},
+    postgres::Durability,
+    settings::root,
+    ui::{Context, Failure, step},
+};
+use data::Database;
+use machine::Machine;
+use report::Measured;
+use results::{Results, Run};
+
+pub(crate) use budgets::run as budgets;
+
+/// The binaries of the floors.
+const FLOORS: [&str; 2] = ["empty", "one-query"];
+
+/// The options of the command.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Options {
+    mode: Mode,
+    /// Few calls, whose figures are not kept.
+    quick: bool,
+    /// Whether to take the artefacts as they are.
+    built: bool,
+    /// The largest table.
+    largest: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Functions,
+    Cpu,
+    Scale,
+    Concurrency,
+}
+
+/// How much is measured.
+struct Plan {
+    /// Parts of a run that are compared with each other to know the noise.
+    blocks: usize,
+    /// Calls of each subject in a block.
+    rounds: usize,
+    /// Cold starts of each subject in a block.
+    spawns: usize,
+}
+
+impl Options {
+    pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
+        let mut options = Self { mode: Mode::Functions, quick: false, built: false, largest: 10_000_000 };
+        while let Some((first, rest)) = words.split_first() {
+            words = match (*first, rest) {
+                ("--cpu", rest) => {
+                    options.mode = Mode::Cpu;
+                    rest
+                }
+                ("--scale", rest) => {
+                    options.mode = Mode::Scale;
+                    rest
+                }
+                ("--scale-max", [largest, rest @ ..]) => {
+                    options.largest = largest.parse().context(format!("--scale-max {largest}"))?;
+                    rest
+                }
+                ("--concurrency", rest) => {
+                    options.mode = Mode::Concurrency;
+                    rest
+                }
+                ("--quick", rest) => {
+                    options.quick = true;
+                    rest
+                }
+                ("--built", rest) => {
+                    options.built = true;
+                    rest
+                }
+                (other, _) => return Err(Failure::new(format!("bench does not know {other}; see cargo xtask help"))),
+            };
+        }
+        Ok(options)
+    }
+
+    fn plan(&self) -> Plan {
+        if self.quick { Plan { blocks: 4, rounds: 50, spawns: 3 } } else { Plan { blocks: 20, rounds: 200, spawns: 5 } }
+    }
+}
+
+/// Measures, prints and keeps the figures.
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    let load = machine::load();
+    let processor = artefacts(options.built).await?;
+    // With several requests at once the function has a core of its own.
+    let one_core = options.mode != Mode::Concurrency && pin::this_program();
+    let database = Database::start(Durability::Throwaway, processor).await?;
+    let machine = Machine::here(database.version().await?, load, one_core);
+    let mut results = Results::read();
+    let plan = options.plan();
+    let shown = match options.mode {
+        Mode::Functions => {
+            let figures = functions(&database, processor, &plan).await?;
+            compare(&figures, &machine);
+            if !options.quick {
+                let path = root().join("bench/results.svg");
+                fs::write(&path, report::chart(&figures, &machine)).context(path.display())?;
+            }
+            let shown = report::show(&figures);
+            results.functions = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Cpu => {
+            database.fill(0).await?;
+            let Some(figures) = cpu::run(&database, processor).await? else { return Ok(()) };
+            let shown = cpu::show(&figures);
+            results.cpu = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Scale => {
+            let figures = scale::run(&database, processor, options.largest).await?;
+            let shown = scale::show(&figures);
+            results.scale = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Concurrency => {
+            database.fill(0).await?;
+            let figures = concurrency::run(&database, processor).await?;
+            let shown = concurrency::show(&figures);
+            results.concurrency = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+    };
+    println!("\n{}\n\n{shown}", machine.line());
+    if machine.was_busy() {
+        println!("This machine was busy: the figures are rough.");
+    }
+    if options.quick {
+        println!("These figures are of a quick run, and are not kept.");
+    } else {
+        println!("Kept in {}", results.write()?.strip_prefix(root()).context("the results")?.display());
+    }
+    Ok(())
+}
+
+/// Builds what is measured: the artefacts that are deployed, and the floors.
+async fn artefacts(built: bool) -> Result<Processor, Failure> {
+    let processor = Processor::here().ok_or_else(|| {
+        Failure::new("Artefacts run on Linux only, on x86-64 or arm64: nothing can be measured on this machine.")
+    })?;
+    if !built {
+        build::run_with(processor, &FLOORS).await?;
+    }
+    Ok(processor)
+}
+
+async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<results::Function>, Failure> {
+    let calls = warm::calls(plan) + cold::calls(plan) + 100;
+    database.fill(calls as u64).await?;
+    let mut subjects = subject::all(database, processor)?;
+    step("Counting flights");
+    let flights = flights::measure(&mut subjects, database).await?;
+    step(&format!(
+        "Measuring warm calls, {:.0} µs of each being this program's and the loopback's",
+        harness::measure().await?
+    ));
+    let warm = warm::measure(&mut subjects, plan).await?;
+    step("Measuring cold starts");
+    let cold = cold::measure(&mut subjects, plan).await?;
+    step("Measuring cold starts over TLS");
+    let encrypted_database = Database::start(Durability::Encrypted, processor).await?;
+    encrypted_database.fill(calls as u64).await?;
+    let mut encrypted_subjects = subject::all(&encrypted_database, processor)?;
+    encrypted_subjects.retain(|subject| subject.database);
+    let encrypted = cold::measure(&mut encrypted_subjects, plan).await?;
+    let mut encrypted = encrypted.iter();
+    let measured: Vec<_> = subjects
+        .iter()
+        .zip(&warm)
+        .zip(&cold)
+        .zip(flights)
+        .map(|(((subject, warm), cold), flights)| {
+            let zip = processor.folder().join(format!("{}.zip", subject.binary));
+            Measured {
+                subject,
+                warm,
+                cold,
+                encrypted: if subject.database { encrypted.next() } else { None },
+                flights,
+                zip_bytes: subject.floor.and_then(|_| fs::metadata(zip).ok()).map(|file| file.len()),
+            }
+        })
+        .collect();
+    Ok(report::functions(&measured))
+}
+
+/// Says what is slower or faster than when it was last committed.
+fn compare(figures: &[results::Function], machine: &Machine) {
+    match Results::committed().and_then(|results| results.functions) {
+        None => println!("\nThere are no committed figures to compare with."),
+        Some(before) => {
+            let moved = results::moved(figures, &before.figures);
+            println!("\nCompared with commit {} of {}:", before.machine.commit, before.machine.date);
+            if machine.was_busy() || before.machine.was_busy() {
+                println!("(one of the two was measured on a busy machine, so ratios may have moved by themselves)");
+            }
+            if moved.is_empty() {
+                println!("nothing moved beyond the noise.");
+            }
+            for line in moved {
+                println!("{line}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_understood() {
+        let default = Options::parse(&[]).unwrap();
+        assert_eq!((default.mode, default.quick), (Mode::Functions, false));
+        let scale = Options::parse(&["--scale", "--scale-max", "1000000", "--quick"]).unwrap();
+        assert_eq!((scale.mode, scale.largest, scale.quick), (Mode::Scale, 1_000_000, true));
+        for wrong in [&["--scale-max"][..], &["--scale-max", "x"], &["--what"]] {
+            assert!(Options::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

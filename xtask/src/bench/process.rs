@@ -1,0 +1,203 @@
+//! A process of a function, as Lambda would start it, and what the kernel counts of it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
+
+use super::runtime::{Answer, Arrival, Runtime, TIMEOUT};
+use crate::{
+    settings::target,
+    ui::{Context, Failure},
+};
+
+/// How to start a process.
+#[derive(Clone, Default)]
+pub(super) struct Launch {
+    /// Its name in messages, and of its log file.
+    pub(super) name: String,
+    /// A program that runs the function, with its arguments; the function's binary follows.
+    pub(super) under: Vec<String>,
+    pub(super) binary: PathBuf,
+    /// The variables besides Lambda's own.
+    pub(super) variables: Vec<(String, String)>,
+}
+
+/// A running process.
+pub(super) struct Process {
+    name: String,
+    log: PathBuf,
+    pid: u32,
+    runtime: Runtime,
+    arrivals: UnboundedReceiver<Arrival>,
+    /// How many invocations it waits for.
+    waiting: usize,
+    started: Instant,
+    child: Child,
+}
+
+/// A call that was answered.
+pub(super) struct Call {
+    /// Until the answer was there.
+    pub(super) took: Duration,
+    /// When it was.
+    pub(super) answered: Instant,
+    /// Until the function asked for the next invocation, which is what Lambda bills.
+    pub(super) done: Duration,
+    /// The answer.
+    pub(super) body: Vec<u8>,
+}
+
+impl Process {
+    /// Starts a function. It is not ready yet.
+    pub(super) async fn start(launch: &Launch) -> Result<Self, Failure> {
+        let (sender, arrivals) = unbounded_channel();
+        let runtime = Runtime::start(sender).await?;
+        let folder = target().join("bench").join("log");
+        fs::create_dir_all(&folder).context(folder.display())?;
+        let log = folder.join(format!("{}.log", launch.name.replace(' ', "-")));
+        // A file and no pipe: nobody wakes up to read a line while the call is measured.
+        let output = fs::File::create(&log).context(log.display())?;
+        let mut words = launch.under.iter().map(Path::new).chain([launch.binary.as_path()]);
+        let program = words.next().unwrap_or(&launch.binary);
+        let mut command = Command::new(program);
+        command
+            .args(words)
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", &runtime.address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", &launch.name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .kill_on_drop(true);
+        let started = Instant::now();
+        let child = command.spawn().context(program.display())?;
+        let pid = child.id().unwrap_or_default();
+        Ok(Self { name: launch.name.clone(), log, pid, runtime, arrivals, waiting: 0, started, child })
+    }
+
+    /// The process's id.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The moment before it was started.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Waits until the function asks for an invocation.
+    pub(super) async fn ready(&mut self) -> Result<(), Failure> {
+        while self.waiting == 0 {
+            if self.arrival().await?.is_some() {
+                return Err(self.failure("it answered without being asked"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls the function, and waits until it is ready for the next call.
+    pub(super) async fn call(&mut self, payload: String) -> Result<Call, Failure> {
+        self.ready().await?;
+        self.send(payload);
+        let Answer { took, sent, body, .. } = self.answer().await?;
+        self.ready().await?;
+        Ok(Call { took, answered: sent + took, done: sent.elapsed(), body })
+    }
+
+    /// Sends an invocation and does not wait for its answer.
+    pub(super) fn send(&mut self, payload: String) {
+        self.runtime.invoke(payload);
+        self.waiting = self.waiting.saturating_sub(1);
+    }
+
+    /// Waits for the next answer.
+    pub(super) async fn answer(&mut self) -> Result<Answer, Failure> {
+        loop {
+            match self.arrival().await? {
+                Some(answer) if answer.failed => {
+                    let error = String::from_utf8_lossy(&answer.body).into_owned();
+                    return Err(self.failure(&error));
+                }
+                Some(answer) => return Ok(answer),
+                None => {}
+            }
+        }
+    }
+
+    /// How many invocations the function waits for, a moment after it was seen to wait for one.
+    pub(super) async fn pollers(&mut self) -> Result<usize, Failure> {
+        self.ready().await?;
+        let end = Instant::now() + Duration::from_millis(200);
+        while let Ok(arrived) = timeout(end.saturating_duration_since(Instant::now()), self.arrival()).await {
+            arrived?;
+        }
+        Ok(self.waiting)
+    }
+
+    async fn arrival(&mut self) -> Result<Option<Answer>, Failure> {
+        let ended = tokio::select! {
+            biased;
+            arrival = self.arrivals.recv() => match arrival {
+                Some(Arrival::Asked) => {
+                    self.waiting += 1;
+                    return Ok(None);
+                }
+                Some(Arrival::Answered(answer)) => return Ok(Some(answer)),
+                Some(Arrival::Ended(why)) => why,
+                None => "its Runtime API ended".into(),
+            },
+            status = self.child.wait() => format!("it ended: {}", status?),
+            () = tokio::time::sleep(TIMEOUT) => format!("nothing came of it within {TIMEOUT:?}"),
+        };
+        Err(self.failure(&ended))
+    }
+
+    fn failure(&self, why: &str) -> Failure {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(5).collect();
+        let lines: Vec<_> = lines.into_iter().rev().collect();
+        Failure::new(format!("{}: {why}\n{}", self.name, lines.join("\n")))
+    }
+
+    /// The CPU time that all its threads have used so far, in the kernel and outside. The first
+    /// number of `schedstat` is in nanoseconds; `stat` has hundredths of seconds.
+    pub(super) fn cpu(&self) -> Result<Duration, Failure> {
+        let folder = format!("/proc/{}/task", self.pid);
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(&folder).context(&folder)? {
+            let path = thread?.path().join("schedstat");
+            let text = fs::read_to_string(&path).context(path.display())?;
+            nanoseconds += text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The most memory it ever had, in kibibytes.
+    pub(super) fn peak_memory(&self) -> Result<u64, Failure> {
+        let path = format!("/proc/{}/status", self.pid);
+        let status = fs::read_to_string(&path).context(&path)?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .ok_or_else(|| Failure::new(format!("{path} has no VmHWM")))
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+        let pid = self.pid.to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().await?;
+        self.child.wait().await?;
+        Ok(())
+    }
+}

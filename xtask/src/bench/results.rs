@@ -1,0 +1,139 @@
+//! What was measured, as `bench/results.json` keeps it.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+
+use serde::{Deserialize, Serialize};
+
+use super::{concurrency::Throughput, cpu::Share, machine::Machine, scale::Scale, stats::Ratio};
+use crate::{
+    settings::root,
+    ui::{Context, Failure},
+};
+
+const FILE: &str = "bench/results.json";
+
+/// The last figures of each kind. A run replaces those of its kind.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Results {
+    pub(super) functions: Option<Run<Vec<Function>>>,
+    pub(super) cpu: Option<Run<Vec<Share>>>,
+    pub(super) scale: Option<Run<Vec<Scale>>>,
+    pub(super) concurrency: Option<Run<Vec<Throughput>>>,
+}
+
+/// Figures, and where they were measured.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Run<T> {
+    pub(super) machine: Machine,
+    pub(super) figures: T,
+}
+
+/// The figures of a function, or of a floor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Function {
+    pub(super) name: String,
+    /// The floor that its ratios are of; a floor has none.
+    pub(super) floor: Option<String>,
+    pub(super) warm_p50_us: f64,
+    pub(super) warm_p99_us: f64,
+    pub(super) cpu_us: f64,
+    pub(super) cold_ms: Option<Start>,
+    pub(super) cold_tls_ms: Option<Start>,
+    pub(super) peak_kib: u64,
+    pub(super) peak_tls_kib: Option<u64>,
+    pub(super) flights: f64,
+    /// Floors are not deployed.
+    pub(super) zip_bytes: Option<u64>,
+    /// To the floor, by what was measured.
+    pub(super) ratios: BTreeMap<String, Ratio>,
+}
+
+/// A cold start, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) median: f64,
+    pub(super) p90: f64,
+}
+
+impl Results {
+    /// The last ones, as they are in the folder.
+    pub(super) fn read() -> Self {
+        fs::read_to_string(root().join(FILE)).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// The last ones that were committed.
+    pub(super) fn committed() -> Option<Self> {
+        let output = Command::new("git").args(["show", &format!("HEAD:{FILE}")]).current_dir(root()).output().ok()?;
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// Keeps them.
+    pub(super) fn write(&self) -> Result<PathBuf, Failure> {
+        let path = root().join(FILE);
+        let mut text = serde_json::to_string_pretty(self).context("the results")?;
+        text.push('\n');
+        fs::write(&path, text).context(path.display())?;
+        Ok(path)
+    }
+}
+
+/// What moved beyond the noise, ratio by ratio: microseconds of two machines say nothing.
+pub(super) fn moved(now: &[Function], before: &[Function]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for function in now {
+        let Some(old) = before.iter().find(|old| old.name == function.name) else {
+            lines.push(format!("{}: was not measured before", function.name));
+            continue;
+        };
+        for (what, ratio) in &function.ratios {
+            let Some(old) = old.ratios.get(what) else { continue };
+            if let Some(share) = ratio.moved(*old) {
+                let word = if share > 0.0 { "up" } else { "down" };
+                let percent = share.abs() * 100.0;
+                lines.push(format!(
+                    "{} {what}: {word} by {percent:.0} %, from {:.2} to {:.2} times its floor",
+                    function.name, old.value, ratio.value
+                ));
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A function that is `ratio` times its floor.
+    pub(in crate::bench) fn function(name: &str, ratio: f64) -> Function {
+        Function {
+            name: name.into(),
+            floor: Some("empty".into()),
+            warm_p50_us: 100.0 * ratio,
+            warm_p99_us: 300.0,
+            cpu_us: 50.0,
+            cold_ms: Some(Start { median: 5.0, p90: 6.0 }),
+            cold_tls_ms: None,
+            peak_kib: 9000,
+            peak_tls_kib: None,
+            flights: 1.0,
+            zip_bytes: Some(3_000_000),
+            ratios: [("warm".to_owned(), Ratio { value: ratio, error: 0.01 })].into(),
+        }
+    }
+
+    #[test]
+    fn only_ratios_that_moved_are_named() {
+        let before = [function("a", 1.0), function("b", 1.0)];
+        let now = [function("a", 1.01), function("b", 1.5), function("c", 1.0)];
+        let lines = moved(&now, &before);
+        assert_eq!(lines, ["b warm: up by 50 %, from 1.00 to 1.50 times its floor", "c: was not measured before"]);
+    }
+
+    #[test]
+    fn results_survive_their_file() {
+        let functions = vec![function("a", 1.25)];
+        let text = serde_json::to_string(&functions).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Function>>(&text).unwrap(), functions);
+    }
+}
