@@ -26,7 +26,7 @@ pub(super) const FLOOR_UPDATED: i64 = 13;
 /// The first of the tasks that are there to be deleted.
 pub(super) const DELETED: i64 = 1_000_000_000;
 
-/// The role that functions log in as without TLS: no superuser, as on Neon.
+/// The role that functions log in as without TLS: no superuser, and one that may make roles, as on Neon.
 const ROLE: &str = "app";
 
 /// A migrated database.
@@ -48,7 +48,7 @@ impl Database {
         let (url, certificate) = if encrypted {
             (server.encrypted_url("postgres"), Some(server.certificate()))
         } else {
-            let role = format!("CREATE ROLE {ROLE} LOGIN; GRANT ALL ON SCHEMA public TO {ROLE}");
+            let role = format!("CREATE ROLE {ROLE} LOGIN CREATEROLE; GRANT ALL ON SCHEMA public TO {ROLE}");
             client.batch_execute(&role).await.context(role)?;
             (server.url("postgres").replacen("postgres@", &format!("{ROLE}@"), 1), None)
         };
