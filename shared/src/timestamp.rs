@@ -1,13 +1,40 @@
 //! Timestamps: as pydantic writes them, and as Postgres can hold them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serializer;
 
 /// RFC 3339 in UTC with `Z`, and either six digits of a second or none when they would be zero: for
 /// `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    let format = if at.timestamp_subsec_micros() == 0 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
-    serializer.collect_str(&at.format(format))
+    serializer.serialize_str(&text(*at))
+}
+
+/// The digits one by one: a list has two timestamps a task, and chrono's formatter, which reads a
+/// pattern each time, would take a fifth of all its instructions.
+fn text(at: DateTime<Utc>) -> String {
+    let at = at.naive_utc();
+    let mut text = String::with_capacity("2024-01-02T03:04:05.123456Z".len());
+    // RFC 3339 has no other years; Postgres has, and nobody's task.
+    push(&mut text, at.year().unsigned_abs(), 4);
+    for (before, number) in
+        [('-', at.month()), ('-', at.day()), ('T', at.hour()), (':', at.minute()), (':', at.second())]
+    {
+        text.push(before);
+        push(&mut text, number, 2);
+    }
+    let micros = at.nanosecond() / 1000 % 1_000_000;
+    if micros != 0 {
+        text.push('.');
+        push(&mut text, micros, 6);
+    }
+    text.push('Z');
+    text
+}
+
+/// A number with at least so many digits.
+fn push(text: &mut String, number: u32, digits: u32) {
+    let digits = digits.max(number.checked_ilog10().unwrap_or(0) + 1);
+    text.extend((0..digits).rev().filter_map(|place| char::from_digit(number / 10_u32.pow(place) % 10, 10)));
 }
 
 /// An instant that Postgres can hold, from microseconds of Unix time.
@@ -30,5 +57,14 @@ mod tests {
         assert_eq!(write(0), "2024-01-02T03:04:05Z");
         assert_eq!(write(120_000_000), "2024-01-02T03:04:05.120000Z");
         assert_eq!(write(1_000), "2024-01-02T03:04:05.000001Z");
+    }
+
+    #[test]
+    fn digits_are_chronos() {
+        for micros in (-62_135_596_800_000_000..253_402_300_800_000_000).step_by(7_777_777_777_777) {
+            let at = from_micros(micros).unwrap();
+            let format = if micros % 1_000_000 == 0 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
+            assert_eq!(text(at), at.format(format).to_string());
+        }
     }
 }

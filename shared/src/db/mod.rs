@@ -3,6 +3,7 @@
 //! A statement is one flight: everything that it needs is sent together, nothing is prepared and
 //! nothing is left behind in the session, so a pooler in transaction mode may sit in between.
 
+mod arguments;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
+pub use arguments::Arguments;
 pub use error::DbError;
 
 use crate::{auth::Owner, telemetry};

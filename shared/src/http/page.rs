@@ -26,23 +26,28 @@ impl Page {
     }
 
     fn within<T: Serialize>(items: &[T], max_bytes: usize, max_escaped: usize) -> Self {
-        let mut body = String::from("[");
+        let mut body = Vec::with_capacity(items.len() * 256);
+        body.push(b'[');
         let mut escaped = "[]".len();
         let mut length = 0;
         for item in items {
-            let Ok(json) = serde_json::to_string(item) else { break };
-            escaped += json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count() + 1;
-            if body.len() + json.len() + ",]".len() > max_bytes || escaped > max_escaped {
+            let start = body.len();
+            if length > 0 {
+                body.push(b',');
+            }
+            let written = serde_json::to_writer(&mut body, item);
+            let added = body.get(start..).unwrap_or_default();
+            let quotes = added.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+            escaped += added.len() + quotes + usize::from(length == 0);
+            if written.is_err() || body.len() + "]".len() > max_bytes || escaped > max_escaped {
+                body.truncate(start);
                 break;
             }
-            if length > 0 {
-                body.push(',');
-            }
-            body.push_str(&json);
             length += 1;
         }
-        body.push(']');
-        Self { body, length }
+        body.push(b']');
+        // JSON is UTF-8.
+        Self { body: String::from_utf8(body).unwrap_or_default(), length }
     }
 }
 

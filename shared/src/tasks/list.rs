@@ -7,13 +7,13 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::{Task, columns, from_row};
 use crate::{
     Result, Text,
     auth::Owner,
-    db::{Db, Parameter, Repeat},
+    db::{Arguments, Db, Repeat},
     http::{Input, Page, Problem, Problems, Request, boolean},
     timestamp, users,
 };
@@ -246,29 +246,47 @@ pub async fn list(db: &Db, owner: Owner, query: &ListQuery) -> Result<TaskPage> 
 }
 
 /// Up to `limit` tasks. One row without a task says that the owner has none.
+///
+/// Only what is asked for is in the statement: planning what is not would take longer than finding
+/// the tasks.
 async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result<Vec<Task>> {
+    let mut arguments = Arguments::default();
+    let mut conditions = String::from("user_id = $1");
+    let mut and = |condition: String| conditions.extend([" AND ", &condition]);
+    if let Some(completed) = query.completed {
+        and(format!("completed = {}", arguments.push(completed, Type::BOOL)));
+    }
+    if let Some(search) = &query.search {
+        let pattern = arguments.push(contains(search.as_str()), Type::TEXT);
+        and(format!("(title ILIKE {pattern} OR description ILIKE {pattern})"));
+    }
     let (direction, beyond) = if query.sort.descending { ("DESC", "<") } else { ("ASC", ">") };
-    let (order, after) = match query.sort.key {
-        Key::Id => (format!("id {direction}"), format!("id {beyond} $5")),
-        // After the task with the value $6 and the id $5.
-        key => {
-            let column = key.column();
-            (format!("{column} {direction}, id {direction}"), format!("({column}, id) {beyond} ($6, $5)"))
-        }
+    if let Some(cursor) = &query.cursor {
+        let id = arguments.push(cursor.id, Type::INT8);
+        let column = query.sort.key.column();
+        and(match &cursor.last {
+            Last::Id => format!("id {beyond} {id}"),
+            Last::Time(at) => format!("({column}, id) {beyond} ({}, {id})", arguments.push(*at, Type::TIMESTAMPTZ)),
+            Last::Title(title) => {
+                format!("({column}, id) {beyond} ({}, {id})", arguments.push(title.clone(), Type::TEXT))
+            }
+        });
+    }
+    let order = match query.sort.key {
+        Key::Id => format!("id {direction}"),
+        key => format!("{} {direction}, id {direction}", key.column()),
     };
+    let limit = arguments.push(i64::try_from(limit).unwrap_or(i64::MAX), Type::INT8);
     let sql = format!(
         r#"
         SELECT {columns}
         FROM "user" AS owner
-        LEFT JOIN LATERAL (
+        LEFT JOIN (
             SELECT *
             FROM task
-            WHERE user_id = owner.id
-              AND ($2 IS NULL OR completed = $2)
-              AND ($3 IS NULL OR title ILIKE $3 OR description ILIKE $3)
-              AND ($5 IS NULL OR {after})
+            WHERE {conditions}
             ORDER BY {order}
-            LIMIT $4
+            LIMIT {limit}
         ) AS listed ON TRUE
         WHERE owner.id = $1
         ORDER BY {order_of_rows}
@@ -276,23 +294,7 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
         columns = columns("listed"),
         order_of_rows = order.replace("id ", "listed.id "),
     );
-    let pattern = query.search.as_ref().map(|search| contains(search.as_str()));
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let id = query.cursor.as_ref().map(|cursor| cursor.id);
-    let (last, last_type): (Box<dyn ToSql + Sync + Send>, Type) = match &query.cursor {
-        Some(Cursor { last: Last::Time(at), .. }) => (Box::new(*at), Type::TIMESTAMPTZ),
-        Some(Cursor { last: Last::Title(title), .. }) => (Box::new(title.clone()), Type::TEXT),
-        _ if query.sort.key == Key::Title => (Box::new(None::<String>), Type::TEXT),
-        _ => (Box::new(None::<DateTime<Utc>>), Type::TIMESTAMPTZ),
-    };
-    let parameters: [Parameter; 5] = [
-        (&query.completed, Type::BOOL),
-        (&pattern, Type::TEXT),
-        (&limit, Type::INT8),
-        (&id, Type::INT8),
-        (&*last, last_type),
-    ];
-    let rows = db.query(owner, Repeat::Safe, &sql, &parameters).await?;
+    let rows = db.query(owner, Repeat::Safe, &sql, &arguments.parameters()).await?;
     let first = rows.first().ok_or_else(users::gone)?;
     if first.get::<_, Option<i64>>(0).is_none() {
         return Ok(Vec::new());

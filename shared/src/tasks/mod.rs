@@ -4,6 +4,7 @@
 //! user is gone. Changes are one `UPDATE` or `DELETE`, which waits for whoever else is at the row
 //! and then works on what that left behind, so that nothing is lost between reading and writing.
 
+mod change;
 mod create;
 mod list;
 
@@ -11,14 +12,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::{Row, types::Type};
 
+pub use change::{complete, delete, update};
 pub use create::{Created, create};
 pub use list::{ListQuery, MAX_LIMIT, SORTS, TaskPage, list};
 
 use crate::{
     Error, Result, Text,
     auth::Owner,
-    db::{Db, Parameter, Repeat},
-    http::{Fields, IfMatch, Input, Nullable, Problems, Request, Version, Versioned},
+    db::{Db, Repeat},
+    http::{Fields, Input, Nullable, Problems, Request, Version, Versioned},
     timestamp, users,
 };
 
@@ -132,108 +134,12 @@ pub async fn get(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
         r#"
         SELECT {columns}, CASE WHEN own.id IS NULL THEN task_holder($2) END AS holder
         FROM "user" AS owner
-        LEFT JOIN task AS own ON own.id = $2 AND own.user_id = owner.id
+        LEFT JOIN task AS own ON own.id = $2 AND own.user_id = $1
         WHERE owner.id = $1
         "#,
         columns = columns("own"),
     );
     own(owner, &db.query(owner, Repeat::Safe, &sql, &[(&id.0, Type::INT8)]).await?)
-}
-
-/// Changes a task and answers the result.
-///
-/// # Errors
-/// As [`get`], and [`Error::PreconditionFailed`] when it is none of the versions in `if_match`.
-pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
-    let title = changes.title.as_ref().map(Text::as_str);
-    let description = changes.description.value().map(Text::as_str);
-    let parameters: [Parameter; 4] = [
-        (&title, Type::TEXT),
-        (&changes.description.is_sent(), Type::BOOL),
-        (&description, Type::TEXT),
-        (&changes.completed, Type::BOOL),
-    ];
-    let assignments = "title = COALESCE($4, title),
-                description = CASE WHEN $5 THEN $6 ELSE description END,
-                completed = COALESCE($7, completed)";
-    let write = Write { owner, id, if_match, repeat: Repeat::Safe };
-    write.change(db, assignments, &parameters).await
-}
-
-/// Completes a task or opens it again, as `completion` says; when it does not, completes one that
-/// is open and opens one that is completed.
-///
-/// # Errors
-/// As [`update`].
-pub async fn complete(db: &Db, owner: Owner, id: TaskId, completion: &Completion, if_match: &IfMatch) -> Result<Task> {
-    let repeat = if completion.completed.is_some() { Repeat::Safe } else { Repeat::Never };
-    let write = Write { owner, id, if_match, repeat };
-    write.change(db, "completed = COALESCE($4, NOT completed)", &[(&completion.completed, Type::BOOL)]).await
-}
-
-/// Deletes a task and answers what it was.
-///
-/// # Errors
-/// As [`update`].
-pub async fn delete(db: &Db, owner: Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
-    let write = Write { owner, id, if_match, repeat: Repeat::Never };
-    write.run(db, "DELETE FROM task USING owner", &[]).await
-}
-
-/// A write of the owner's task, and what it may be.
-struct Write<'a> {
-    owner: Owner,
-    id: TaskId,
-    if_match: &'a IfMatch,
-    repeat: Repeat,
-}
-
-impl Write<'_> {
-    /// Sets columns. `updated_at` always moves forward, also when the clock does not.
-    async fn change(&self, db: &Db, assignments: &str, parameters: &[Parameter<'_>]) -> Result<Task> {
-        let statement = format!(
-            "UPDATE task
-            SET {assignments},
-                updated_at = GREATEST(CURRENT_TIMESTAMP, task.updated_at + INTERVAL '1 microsecond')
-            FROM owner"
-        );
-        self.run(db, &statement, parameters).await
-    }
-
-    /// Runs an `UPDATE` or `DELETE`, whose parameters are `$4` and on, and tells why it found no
-    /// task.
-    async fn run(&self, db: &Db, statement: &str, parameters: &[Parameter<'_>]) -> Result<Task> {
-        let sql = format!(
-            r#"
-        WITH owner AS (
-            SELECT id FROM "user" WHERE id = $1
-        ), written AS (
-            {statement}
-            WHERE task.id = $2 AND task.user_id = owner.id
-              AND ($3 IS NULL OR task.updated_at = ANY($3))
-            RETURNING {task}
-        )
-        SELECT {written}, CASE WHEN written.id IS NULL THEN task_holder($2) END AS holder
-        FROM owner
-        LEFT JOIN written ON TRUE
-        "#,
-            task = columns("task"),
-            written = columns("written"),
-        );
-        let versions: Option<Vec<DateTime<Utc>>> = self
-            .if_match
-            .versions()
-            .map(|versions| versions.iter().filter_map(|version| timestamp::from_micros(version.0)).collect());
-        let mut all: Vec<Parameter> = vec![(&self.id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
-        all.extend(parameters.iter().cloned());
-        // A second time there would be another version, which the condition does not fit.
-        let repeat = if versions.is_some() { Repeat::Never } else { self.repeat };
-        let rows = db.query(self.owner, repeat, &sql, &all).await?;
-        if versions.is_some() && rows.first().and_then(holder) == Some(self.owner.id()) {
-            return Err(Error::PreconditionFailed);
-        }
-        own(self.owner, &rows)
-    }
 }
 
 /// The task in a statement's one row, or why it is not there: when it is the owner's and missing all
