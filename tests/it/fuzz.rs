@@ -5,28 +5,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use shared::routes::{NOT_FOUND, ROUTES};
-use tests::{Api, runtime::TIMEOUT, token};
+use tests::{Api, random::Random, runtime::TIMEOUT, token};
 
-/// Numbers that follow from a seed (`SplitMix64`).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
-
+/// What goes into events.
+trait Words {
     /// Text of the characters that parsers stumble over.
+    fn text(&mut self) -> String;
+    /// Any JSON, so many levels deep.
+    fn value(&mut self, depth: usize) -> Value;
+    /// A body that is nearly one.
+    fn body(&mut self) -> String;
+}
+
+impl Words for Random {
     fn text(&mut self) -> String {
         const PIECES: [&str; 28] = [
             "",
@@ -74,7 +65,6 @@ impl Random {
         }
     }
 
-    /// A body that is nearly one.
     fn body(&mut self) -> String {
         let mut body = Map::new();
         for name in ["title", "description", "completed", "name", "image", ""] {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod better_auth;
+mod checker;
 mod cloudformation;
 mod concurrency;
 mod consistency;
@@ -14,6 +15,7 @@ mod list;
 mod lost_connections;
 mod migrations;
 mod ownership;
+mod pooler;
 mod races;
 mod retries;
 mod row_level_security;

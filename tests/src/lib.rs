@@ -5,10 +5,14 @@
 //! harness, called through a [`gateway`] that takes its routes from `template.yaml`.
 
 pub mod better_auth;
+pub mod faults;
+pub mod fleet;
 pub mod gateway;
 pub mod issuer;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
+pub mod random;
 pub mod runtime;
 pub mod token;
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::runtime::Function;
+use crate::{pgbouncer::PASSWORD, runtime::Function};
 
 /// A database that one test has to itself. The server, which lives no longer than the tests, takes
 /// it along.
@@ -57,6 +57,31 @@ impl Database {
         Self { client: connect(&config).await, name }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gives it to a new role of the same name, which may log in and make roles, as the owner of a
+    /// database at Neon may, and is no superuser.
+    pub async fn give_away(&self) {
+        let (name, password) = (&self.name, PASSWORD);
+        self.execute(&format!(
+            "CREATE ROLE {name} LOGIN CREATEROLE PASSWORD '{password}';
+            DO $$ BEGIN
+                -- Of the whole server: it may be there, and then only an administrator may grant it.
+                CREATE ROLE task_api NOLOGIN;
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN NULL;
+            END $$;
+            GRANT task_api TO {name};
+            ALTER DATABASE {name} OWNER TO {name};
+            ALTER SCHEMA public OWNER TO {name};"
+        ))
+        .await;
+    }
+
     /// The URL that functions reach it at.
     #[must_use]
     pub fn url(&self) -> String {
@@ -68,6 +93,25 @@ impl Database {
     pub fn url_at(&self, port: u16) -> String {
         let user = server().get_user().unwrap_or("postgres").to_owned();
         format!("postgres://{user}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
+    }
+
+    /// As [`Database::url_at`], as the role that it was given to.
+    #[must_use]
+    pub fn url_of_owner_at(&self, port: u16) -> String {
+        let name = &self.name;
+        format!("postgres://{name}:{PASSWORD}@127.0.0.1:{port}/{name}?sslmode=disable")
+    }
+
+    /// Another connection to it, for when the first one may be gone.
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub async fn connect_again(&self) -> Result<Client, tokio_postgres::Error> {
+        let mut config = server();
+        config.dbname(&self.name);
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
     }
 
     /// Runs SQL that has no answer.

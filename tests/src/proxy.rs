@@ -1,11 +1,13 @@
-//! A wire between a function and its database that can be watched.
+//! A wire between a function and its database that can be watched, and broken in the ways of real
+//! ones.
 
 use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -14,6 +16,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -30,8 +33,16 @@ struct Wire {
     /// direction that follow each other count once.
     turns: Mutex<String>,
     connections: AtomicUsize,
-    /// The pumps of the open connections.
-    pumps: Mutex<Vec<JoinHandle<()>>>,
+    /// The pumps of the open connections, two each, and which connection it is.
+    pumps: Mutex<Vec<(usize, JoinHandle<()>)>>,
+    /// Whether nothing moves.
+    held: watch::Sender<bool>,
+    /// Of the connections, so many from the first on are dead at both ends without knowing it.
+    severed: AtomicUsize,
+    /// How many answers are still to be lost.
+    losses: AtomicUsize,
+    /// How long a chunk is under way, in milliseconds.
+    delay: AtomicU64,
 }
 
 impl Proxy {
@@ -43,12 +54,7 @@ impl Proxy {
         let pumps = Arc::clone(&wire);
         let listener = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(("127.0.0.1", port)).await.expect("a connection to the server");
-                pumps.connections.fetch_add(1, Ordering::SeqCst);
-                let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-                let mut open = pumps.pumps.lock().expect("the pumps");
-                open.push(tokio::spawn(pump(Arc::clone(&pumps), 'C', from_client, to_server)));
-                open.push(tokio::spawn(pump(Arc::clone(&pumps), 'S', from_server, to_client)));
+                tokio::spawn(connect(Arc::clone(&pumps), client, port));
             }
         });
         Self { address, wire, listener }
@@ -78,11 +84,49 @@ impl Proxy {
         self.wire.connections.load(Ordering::SeqCst)
     }
 
-    /// Cuts every connection.
+    /// Cuts every connection: both ends are told.
     pub fn cut(&self) {
-        for pump in self.wire.pumps.lock().expect("the pumps").drain(..) {
+        self.cut_before(usize::MAX);
+    }
+
+    /// Cuts those that [`Proxy::sever`] made half-open.
+    pub fn cut_severed(&self) {
+        self.cut_before(self.wire.severed.load(Ordering::SeqCst));
+    }
+
+    fn cut_before(&self, end: usize) {
+        let mut pumps = self.wire.pumps.lock().expect("the pumps");
+        for (_, pump) in pumps.extract_if(.., |(number, _)| *number < end) {
             pump.abort();
         }
+    }
+
+    /// A black hole: nothing is delivered, and neither end is told. New connections are accepted
+    /// and get no further. What was sent meanwhile arrives after [`Proxy::release`].
+    pub fn hold(&self) {
+        self.wire.held.send_replace(true);
+    }
+
+    /// Ends [`Proxy::hold`].
+    pub fn release(&self) {
+        self.wire.held.send_replace(false);
+    }
+
+    /// Makes every open connection half-open: whatever either end sends from now on, its goodbye
+    /// included, is lost, and the other end still believes in the connection. New ones work.
+    pub fn sever(&self) {
+        self.wire.severed.store(self.connections(), Ordering::SeqCst);
+    }
+
+    /// Loses the next so many answers of the server: it did what it was asked, and instead of its
+    /// answer the client gets the end of the connection.
+    pub fn lose_answers(&self, count: usize) {
+        self.wire.losses.store(count, Ordering::SeqCst);
+    }
+
+    /// Delivers everything so much later; a round trip takes twice that.
+    pub fn delay(&self, delay: Duration) {
+        self.wire.delay.store(delay.as_millis().try_into().expect("a delay"), Ordering::SeqCst);
     }
 }
 
@@ -93,17 +137,68 @@ impl Drop for Proxy {
     }
 }
 
-async fn pump(wire: Arc<Wire>, sender: char, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+async fn connect(wire: Arc<Wire>, client: TcpStream, port: u16) {
+    wire.fair().await;
+    // A server that is away refuses the client too, as the end of this connection.
+    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    // A chunk is passed on as it came: nothing here waits for more.
+    let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
+    let number = wire.connections.fetch_add(1, Ordering::SeqCst);
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let mut pumps = wire.pumps.lock().expect("the pumps");
+    pumps.retain(|(_, pump)| !pump.is_finished());
+    pumps.push((number, tokio::spawn(pump(Arc::clone(&wire), number, 'C', from_client, to_server))));
+    pumps.push((number, tokio::spawn(pump(Arc::clone(&wire), number, 'S', from_server, to_client))));
+}
+
+async fn pump(wire: Arc<Wire>, number: usize, sender: char, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        {
-            let mut turns = wire.turns.lock().expect("the turns");
-            if !turns.ends_with(sender) {
-                turns.push(sender);
+    loop {
+        wire.fair().await;
+        let length = from.read(&mut buffer).await.unwrap_or(0);
+        wire.fair().await;
+        let severed = || number < wire.severed.load(Ordering::SeqCst);
+        if length == 0 {
+            if severed() {
+                // Both sockets stay open until the connection is cut.
+                return std::future::pending().await;
             }
+            break;
+        }
+        wire.turn(sender);
+        let delay = wire.delay.load(Ordering::SeqCst);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            wire.fair().await;
+        }
+        if severed() {
+            continue;
+        }
+        if sender == 'S' && wire.loses_answer() {
+            break;
         }
         if to.write_all(&buffer[..length]).await.is_err() {
             break;
         }
+    }
+}
+
+impl Wire {
+    /// Waits while nothing moves.
+    async fn fair(&self) {
+        // The sender is this wire's own: there is no error.
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
+    }
+
+    fn turn(&self, sender: char) {
+        let mut turns = self.turns.lock().expect("the turns");
+        if !turns.ends_with(sender) {
+            turns.push(sender);
+        }
+    }
+
+    fn loses_answer(&self) -> bool {
+        let one_less = |count: usize| count.checked_sub(1);
+        self.losses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
     }
 }

@@ -3,8 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    process::Stdio,
-    sync::{Arc, Mutex},
+    process::{ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,7 +25,8 @@ use tokio::{
     net::TcpListener,
     process::{Child, Command},
     sync::{mpsc, oneshot},
-    time::timeout,
+    task::JoinHandle,
+    time::{Instant, timeout},
 };
 
 /// The timeout of the functions, as the template has it.
@@ -31,18 +35,34 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that Lambda takes.
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 
-type Answer = oneshot::Sender<Result<Value, Value>>;
-
 struct Invocation {
     id: String,
     payload: String,
-    deadline: SystemTime,
+    limit: Duration,
+}
+
+/// Whoever waits for an invocation.
+struct Waiting {
+    answer: oneshot::Sender<Result<Value, Value>>,
+    /// When a process took it, which is when its time began.
+    taken: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What the processes of a function and the harness share.
 struct Shared {
     next: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    answers: Mutex<HashMap<String, Answer>>,
+    answers: Mutex<HashMap<String, Waiting>>,
+}
+
+/// Why an invocation has no answer.
+#[derive(Debug)]
+pub enum Lost {
+    /// The function posted this as its error.
+    Error(Value),
+    /// Its process ended.
+    Ended(ExitStatus),
+    /// Its time was over.
+    TimedOut,
 }
 
 /// A function: its processes and the queue of its invocations.
@@ -51,6 +71,8 @@ pub struct Function {
     queue: mpsc::UnboundedSender<Invocation>,
     log: Arc<Mutex<Vec<String>>>,
     processes: Mutex<Vec<Child>>,
+    killed: AtomicBool,
+    server: JoinHandle<()>,
 }
 
 impl Function {
@@ -66,7 +88,7 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(Arc::clone(&shared));
-        tokio::spawn(async { axum::serve(listener, router).await });
+        let server = tokio::spawn(async { axum::serve(listener, router).await.expect("the Runtime API") });
         let log = Arc::new(Mutex::new(Vec::new()));
         let children = (0..processes).map(|_| {
             let mut child = Command::new(crate::binary(name))
@@ -87,7 +109,7 @@ impl Function {
             child
         });
         let processes = Mutex::new(children.collect());
-        Self { shared, queue, log, processes }
+        Self { shared, queue, log, processes, killed: AtomicBool::new(false), server }
     }
 
     /// Invokes the function.
@@ -111,26 +133,72 @@ impl Function {
     /// # Errors
     /// As [`Function::invoke`].
     pub async fn invoke_raw(&self, payload: String, limit: Duration) -> Result<Value, Value> {
+        // Lambda would stop the function at its limit; here that is a failure to be seen.
+        match self.attempt(payload, limit, Duration::from_secs(20)).await {
+            Ok(answer) => Ok(answer),
+            Err(Lost::Error(error)) => Err(error),
+            Err(lost) => panic!("{lost:?}, with a limit of {limit:?}\n{}", self.log().join("\n")),
+        }
+    }
+
+    /// Invokes the function, and waits no longer than `patience` past its limit. That its process
+    /// ended is an answer too.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn attempt(&self, payload: String, limit: Duration, patience: Duration) -> Result<Value, Lost> {
         let id = format!("{:032x}", unique());
         let (answer, mut answered) = oneshot::channel();
-        self.shared.answers.lock().expect("the answers").insert(id.clone(), answer);
-        let invocation = Invocation { id, payload, deadline: SystemTime::now() + limit };
-        self.queue.send(invocation).map_err(|_| "the Runtime API has ended")?;
-        // Lambda would stop the function here; the harness waits for the others in the queue too.
-        let end = tokio::time::Instant::now() + limit + Duration::from_secs(20);
-        loop {
-            if let Ok(answer) = timeout(Duration::from_millis(200), &mut answered).await {
-                return answer.unwrap_or_else(|_| Err("the Runtime API has ended".into()));
+        let taken = Arc::new(Mutex::new(None));
+        let waiting = Waiting { answer, taken: Arc::clone(&taken) };
+        self.shared.answers.lock().expect("the answers").insert(id.clone(), waiting);
+        let sent = self.queue.send(Invocation { id: id.clone(), payload, limit });
+        sent.expect("the Runtime API listens for as long as its function is there");
+        let asked = Instant::now();
+        let lost = loop {
+            if let Ok(answer) = timeout(Duration::from_millis(20), &mut answered).await {
+                return answer.expect("the Runtime API's word").map_err(Lost::Error);
             }
-            let ended = self.ended();
-            assert!(ended.is_none(), "a process ended: {ended:?}\n{}", self.log().join("\n"));
-            assert!(tokio::time::Instant::now() < end, "no answer after {limit:?}\n{}", self.log().join("\n"));
+            if let Some(status) = self.ended() {
+                break Lost::Ended(status);
+            }
+            let end = match *taken.lock().expect("the beginning") {
+                Some(taken) => taken + limit + patience,
+                // It waits for the process's start, or for the others in the queue.
+                None => asked + limit + Duration::from_secs(20),
+            };
+            if Instant::now() > end {
+                break Lost::TimedOut;
+            }
+        };
+        self.shared.answers.lock().expect("the answers").remove(&id);
+        Err(lost)
+    }
+
+    /// Kills its processes, as the end of their machine would.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+        for process in self.processes.lock().expect("the processes").iter_mut() {
+            // One that has ended needs no more.
+            let _ = process.start_kill();
         }
+    }
+
+    /// Whether [`Function::kill`] was called.
+    #[must_use]
+    pub fn was_killed(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    /// The ids of its processes that run.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.lock().expect("the processes").iter().filter_map(Child::id).collect()
     }
 
     /// How a process ended, when one did.
     #[must_use]
-    pub fn ended(&self) -> Option<std::process::ExitStatus> {
+    pub fn ended(&self) -> Option<ExitStatus> {
         let mut processes = self.processes.lock().expect("the processes");
         processes.iter_mut().find_map(|process| process.try_wait().expect("the state of a process"))
     }
@@ -142,10 +210,16 @@ impl Function {
     }
 }
 
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
 /// Numbers that no other invocation has.
 fn unique() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 fn collect(stream: Option<impl AsyncRead + Unpin + Send + 'static>, log: &Arc<Mutex<Vec<String>>>) {
@@ -163,7 +237,11 @@ async fn next_invocation(State(shared): State<Arc<Shared>>) -> impl IntoResponse
         // The test is over; the process ends with it.
         return std::future::pending().await;
     };
-    let deadline = invocation.deadline.duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis();
+    if let Some(waiting) = shared.answers.lock().expect("the answers").get(&invocation.id) {
+        *waiting.taken.lock().expect("the beginning") = Some(Instant::now());
+    }
+    let deadline = SystemTime::now() + invocation.limit;
+    let deadline = deadline.duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis();
     let headers = [
         ("lambda-runtime-aws-request-id", invocation.id),
         ("lambda-runtime-deadline-ms", deadline.to_string()),
@@ -190,7 +268,7 @@ async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: 
 fn settle(shared: &Shared, id: &str, answer: Result<Value, Value>) -> StatusCode {
     if let Some(waiting) = shared.answers.lock().expect("the answers").remove(id) {
         // Nobody waits any more when the test gave up on it.
-        let _ = waiting.send(answer);
+        let _ = waiting.answer.send(answer);
     }
     StatusCode::ACCEPTED
 }

@@ -8,6 +8,7 @@ mod demo;
 mod dev;
 mod emulator;
 mod events;
+mod faults;
 mod lambda;
 mod migration;
 mod node;
@@ -35,6 +36,9 @@ Usage: cargo xtask <command>
                                 user. DATABASE_URL makes it use that database instead; --reset empties
                                 the local one first. With Better Auth on port 3005, users can sign up.
   test                          Check and test everything.
+  faults [--requests N] [--seed N] [--short] [--only FAULT]
+                                Break everything below the functions while clients call them, and
+                                compare the database with what they were told.
   replay [FUNCTION]             Replay the events in events/ and compare the answers.
   build [--x86-64]              Build the artefacts to deploy, for arm64, into target/lambda.
   emulate                       Replay the events with the x86-64 artefacts under Lambda's own emulator,
@@ -75,6 +79,7 @@ async fn run(arguments: &[String]) -> Result<(), Failure> {
     match words[..] {
         ["dev", ref options @ ..] => dev::run(&dev::Options::parse(options)?).await,
         ["test"] => test::run().await,
+        ["faults", ref options @ ..] => faults::run(&faults::Options::parse(options)?).await.map(drop),
         ["build"] => build::run(Processor::Arm64).await,
         ["build", "--x86-64"] => build::run(Processor::X86_64).await,
         ["emulate"] => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),

@@ -95,6 +95,25 @@ impl Server {
         format!("postgres://{ROLE}:{PASSWORD}@localhost:{}/{database}?{options}", self.port)
     }
 
+    /// The command that controls it, less its last words, as JSON. What it starts again has the
+    /// options that it had.
+    pub(crate) fn control_command(&self) -> String {
+        let (log, data) = (self.cluster.data.join("server.log"), &self.cluster.data);
+        let mut command = self.cluster.user.command(&self.cluster.binaries.join("pg_ctl"));
+        words(command.arg("-D").arg(data).arg("-l").arg(log))
+    }
+
+    /// The command that runs a program as the server's user, as JSON: another one that refuses to
+    /// run as root.
+    pub(crate) fn run_as(&self, program: &Path) -> String {
+        words(&mut self.cluster.user.command(program))
+    }
+
+    /// Makes a folder of its user's own.
+    pub(crate) fn make_folder(&self, folder: &Path) -> Result<(), Failure> {
+        run(self.cluster.user.command(Path::new("mkdir")).arg(folder))
+    }
+
     /// The certificate to trust for that.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.cluster.data.join(CERTIFICATE)
@@ -223,6 +242,12 @@ impl RunAs {
         command.arg(program).current_dir("/");
         command
     }
+}
+
+/// A command as a JSON array.
+fn words(command: &mut Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<serde_json::Value>().to_string()
 }
 
 /// Where the data called `name` are. Nobody may not enter a home directory.

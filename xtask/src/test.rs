@@ -10,7 +10,7 @@ use tokio::{
 use crate::{
     browser,
     build::{self, Processor},
-    dev, emulator, events,
+    dev, emulator, events, faults,
     postgres::{Durability, Server},
     replay,
     settings::root,
@@ -26,6 +26,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
     // Before everything that takes long, so that what is missing is said at once.
     tools::cargo_lambda().await?;
     tools::postgres().await?;
+    let pgbouncer = tools::pgbouncer().await?;
     let sam = tools::sam().await?;
     browser::prepare().await?;
     cargo("Checking the format", &["fmt", "--all", "--check"]).await?;
@@ -35,13 +36,18 @@ pub(crate) async fn run() -> Result<(), Failure> {
     browser::client().await?;
     dev::build().await?;
     let server = Server::start("test", Durability::Throwaway).await?;
-    let tests = tests(&server.url("postgres"), &template).await? + IN_BROWSER;
+    let pooler = pgbouncer.map(|program| server.run_as(&program));
+    let tests = tests(&server.url("postgres"), &template, pooler.as_deref()).await? + IN_BROWSER;
     let events = replay::on(&server, &events::read(None)?, true).await?;
     browser::sign_in(&server).await?;
     drop(server);
+    let faults = faults::run(&faults::Options::SHORT).await?;
     let emulated = emulated().await?;
-    let all = tests + events + emulated;
-    println!("\n{all} passed, 0 failed ({tests} tests, {events} events replayed, {emulated} of them in the emulator)");
+    let all = tests + events + faults + emulated;
+    println!(
+        "\n{all} passed, 0 failed ({tests} tests, {events} events replayed, {emulated} of them in the emulator, {faults} \
+         kinds of fault)"
+    );
     Ok(())
 }
 
@@ -66,9 +72,10 @@ async fn cargo(what: &str, arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// Runs the tests of all packages, and counts them as they pass by.
-async fn tests(database_url: &str, template: &Path) -> Result<usize, Failure> {
+async fn tests(database_url: &str, template: &Path, pgbouncer: Option<&str>) -> Result<usize, Failure> {
     step("Running the tests");
     let mut child = Command::new("cargo")
+        .envs(pgbouncer.map(|command| ("TEST_PGBOUNCER", command)))
         .args(["test", "--workspace", "--no-fail-fast"])
         .env("TEST_DATABASE_URL", database_url)
         .env("TEST_TEMPLATE", template)

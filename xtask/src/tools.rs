@@ -73,6 +73,45 @@ pub(crate) async fn chromium() -> Result<PathBuf, Failure> {
     })
 }
 
+/// `PgBouncer`. As root on Debian it is installed when it is missing.
+///
+/// `None`, loudly, when there is none; where CI is promised that everything is tested, that is a
+/// failure.
+pub(crate) async fn pgbouncer() -> Result<Option<PathBuf>, Failure> {
+    // Debian's is where only root's PATH leads.
+    let find =
+        || on_path("pgbouncer").or_else(|| Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|path| path.exists()));
+    if find().is_none()
+        && let Err(failure) = install_from_debian("pgbouncer").await
+    {
+        eprintln!("{failure}");
+    }
+    let found = find();
+    if found.is_none() {
+        let message = "PgBouncer is missing: what goes through a pooler is NOT TESTED. Install it, as with `apt install \
+                       pgbouncer`.";
+        if env::var_os("CI").is_some() {
+            return Err(Failure::new(message));
+        }
+        eprintln!("{message}");
+    }
+    Ok(found)
+}
+
+/// The library that makes a process believe in another time. As root on Debian it is installed when
+/// it is missing.
+pub(crate) async fn faketime() -> Option<PathBuf> {
+    let find = || {
+        let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("faketime"));
+        folders.map(|folder| folder.join("libfaketime.so.1")).find(|library| library.exists())
+    };
+    if find().is_none() {
+        // Whoever needs it says that it is not there.
+        let _ = install_from_debian("libfaketime").await;
+    }
+    find()
+}
+
 /// Valgrind, when it is there or can be installed.
 pub(crate) async fn valgrind() -> Option<PathBuf> {
     if let Some(found) = on_path("valgrind") {

@@ -1,0 +1,23 @@
+//! What `cargo xtask faults` runs, once it has started a server; see [`tests::faults`].
+
+use std::process::ExitCode;
+
+use tests::faults::{Options, run};
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let [requests, seed, form, only] = words[..] else {
+        eprintln!("Run `cargo xtask faults`.");
+        return ExitCode::FAILURE;
+    };
+    let number = |text: &str| text.parse::<u64>().expect("a number");
+    let options = Options {
+        requests: number(requests).try_into().expect("a number of requests"),
+        seed: number(seed),
+        long: form == "long",
+        only: (!only.is_empty()).then(|| only.to_owned().leak() as &'static str),
+    };
+    if run(&options).await { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,153 @@
+//! The changes of one task, and who made them.
+
+use std::collections::HashMap;
+
+use super::record::{Action, Change, Image, Version};
+
+/// What happened to one task.
+#[derive(Default)]
+pub(super) struct History<'a> {
+    changes: Vec<&'a Change>,
+    /// Which change led to a version.
+    at: HashMap<Version, usize>,
+    /// Which changes are known to be somebody's.
+    taken: Vec<bool>,
+    explanations: Vec<Explanation>,
+}
+
+/// An operation that may have made a change beside the one that was acknowledged.
+#[derive(Debug)]
+pub(super) struct Explanation {
+    action: Action,
+    client: usize,
+    /// The last change before it was asked for.
+    after: Option<usize>,
+    /// The next change of its client's that was acknowledged. When it was acknowledged itself, a
+    /// copy of it from there on would undo that.
+    before: Option<usize>,
+    /// Whether it was never acknowledged.
+    unknown: bool,
+    /// Whether it explains only what changed nothing.
+    idle_only: bool,
+}
+
+impl Explanation {
+    /// What an operation explains. Being repeatable, it may have been done twice.
+    pub(super) fn of(action: &Action, client: usize, after: Option<usize>, unknown: bool) -> Vec<Self> {
+        let repeatable = matches!(action, Action::Update { guard: None, .. } | Action::Set { .. });
+        let one = |idle_only| Self { action: action.clone(), client, after, before: None, unknown, idle_only };
+        match (unknown, repeatable) {
+            (true, true) => vec![one(false), one(true)],
+            (true, false) | (false, true) => vec![one(false)],
+            (false, false) => Vec::new(),
+        }
+    }
+
+    fn fits(&self, at: usize, change: &Change) -> bool {
+        if self.after.is_some_and(|after| at <= after) || !is_made_by(change, &self.action) {
+            return false;
+        }
+        let idle = change.old.as_ref().zip(change.new.as_ref()).is_some_and(|(old, new)| same(old, new));
+        idle || !self.idle_only && (self.unknown || self.before.is_none_or(|before| at < before))
+    }
+}
+
+impl<'a> History<'a> {
+    pub(super) fn push(&mut self, change: &'a Change) {
+        if let Some(image) = &change.new {
+            self.at.insert(image.version, self.changes.len());
+        }
+        // What created it is somebody's by its title.
+        self.taken.push(change.old.is_none());
+        self.changes.push(change);
+    }
+
+    pub(super) fn position(&self, version: Version) -> Option<usize> {
+        self.at.get(&version).copied()
+    }
+
+    /// Takes the change that led to a version as an operation's own; nothing when it is not.
+    pub(super) fn take(&mut self, version: Version, action: &Action) -> Option<usize> {
+        let at = self.position(version)?;
+        if self.taken[at] || !is_made_by(self.changes[at], action) {
+            return None;
+        }
+        self.taken[at] = true;
+        Some(at)
+    }
+
+    /// Takes the deletion as somebody's own.
+    pub(super) fn take_deletion(&mut self) -> Option<usize> {
+        let at = self.changes.iter().position(|change| change.new.is_none())?;
+        (!std::mem::replace(&mut self.taken[at], true)).then_some(at)
+    }
+
+    /// Whether a version was replaced by another, or deleted.
+    pub(super) fn was_replaced(&self, version: Version) -> bool {
+        self.changes.iter().any(|change| change.old.as_ref().is_some_and(|old| old.version == version))
+    }
+
+    /// Whether the task was completed, or not, as of a version.
+    pub(super) fn shows(&self, version: Version, completed: bool) -> bool {
+        let image = self.position(version).and_then(|at| self.changes[at].new.as_ref());
+        image.is_some_and(|image| image.completed == completed)
+    }
+
+    pub(super) fn explain(&mut self, explanations: Vec<Explanation>) {
+        self.explanations.extend(explanations);
+    }
+
+    /// A write of a client's was acknowledged: copies of its earlier ones must not follow.
+    pub(super) fn acknowledged(&mut self, client: usize, at: usize) {
+        let open = |explanation: &&mut Explanation| explanation.client == client && explanation.before.is_none();
+        for explanation in self.explanations.iter_mut().filter(open) {
+            explanation.before = Some(at);
+        }
+    }
+
+    /// The changes that are nobody's: each operation explains one at most.
+    pub(super) fn unexplained(&self) -> Vec<&'a Change> {
+        let mut explained: Vec<Option<usize>> = vec![None; self.explanations.len()];
+        let open = (0..self.changes.len()).filter(|at| !self.taken[*at]);
+        open.filter(|at| !self.assign(*at, &mut explained, &mut vec![false; self.explanations.len()]))
+            .map(|at| self.changes[at])
+            .collect()
+    }
+
+    /// Finds an explanation for a change, where need be by giving another change another one: an
+    /// augmenting path of a bipartite matching.
+    fn assign(&self, at: usize, explained: &mut [Option<usize>], tried: &mut [bool]) -> bool {
+        for (index, explanation) in self.explanations.iter().enumerate() {
+            if tried[index] || !explanation.fits(at, self.changes[at]) {
+                continue;
+            }
+            tried[index] = true;
+            let other = explained[index];
+            if other.is_none_or(|other| self.assign(other, explained, tried)) {
+                explained[index] = Some(at);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Whether an operation, done once, makes this change.
+fn is_made_by(change: &Change, action: &Action) -> bool {
+    match (action, &change.old, &change.new) {
+        (Action::Update { title, guard, number, .. }, Some(old), Some(new)) => {
+            new.title == *title
+                && new.completed == old.completed
+                && guard.is_none_or(|guard| guard == old.version)
+                && number.is_none_or(|number| new.description.as_ref() == Some(&number.to_string()))
+        }
+        (Action::Toggle { .. }, Some(old), Some(new)) => new.title == old.title && new.completed != old.completed,
+        (Action::Set { completed, .. }, Some(old), Some(new)) => new.title == old.title && new.completed == *completed,
+        (Action::Delete { .. }, Some(_), None) => true,
+        _ => false,
+    }
+}
+
+fn same(old: &Image, new: &Image) -> bool {
+    (&old.title, &old.description, old.completed) == (&new.title, &new.description, new.completed)
+}

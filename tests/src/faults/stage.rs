@@ -1,0 +1,172 @@
+//! What faults happen to: a server, a pooler, the wires to both, and the functions.
+
+use std::{collections::BTreeMap, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::{process::Command, sync::RwLock};
+use tokio_postgres::{Client, error::SqlState};
+
+use super::evidence;
+use crate::{
+    SECRET,
+    fleet::Fleet,
+    pgbouncer::Pooler,
+    postgres::{self, Database},
+    proxy::Proxy,
+    runtime::Function,
+};
+
+/// Which functions clients call.
+const FUNCTIONS: [&str; 6] = ["create-task", "update-task", "complete-task", "delete-task", "get-task", "list-tasks"];
+
+/// The tables that are moved to the small disk.
+const TABLES: [&str; 3] = ["task", "audit", "idempotency_key"];
+
+/// Everything that can break.
+pub(super) struct Stage {
+    pub(super) database: Database,
+    pub(super) direct: Proxy,
+    pub(super) pooled: Option<(Pooler, Proxy)>,
+    /// The functions that reach the database directly, and those that reach it through the pooler.
+    pub(super) fleets: Vec<Arc<Fleet>>,
+    /// Closed while environments are frozen.
+    pub(super) gate: Arc<RwLock<()>>,
+    /// The timeout of the functions.
+    pub(super) timeout: Duration,
+    /// Whether there is time for long faults.
+    pub(super) long: bool,
+    /// The command that controls the server, less its last words.
+    control: Vec<String>,
+    /// A folder on a small disk.
+    pub(super) small_disk: Option<PathBuf>,
+}
+
+impl Stage {
+    /// Sets everything up.
+    pub(super) async fn set(long: bool) -> Self {
+        let timeout = if long { crate::runtime::TIMEOUT } else { Duration::from_secs(3) };
+        let control = std::env::var("TEST_POSTGRES_CONTROL").expect("TEST_POSTGRES_CONTROL: run `cargo xtask faults`");
+        let control = serde_json::from_str(&control).expect("TEST_POSTGRES_CONTROL is a JSON array");
+        let small_disk = std::env::var_os("TEST_SMALL_DISK").map(PathBuf::from);
+        let database = Database::empty().await;
+        database.give_away().await;
+        let direct = Proxy::before(postgres::port()).await;
+        let mut pooled = None;
+        if let Some(pooler) = Pooler::before(postgres::port(), &[database.name()], 4).await {
+            let proxy = Proxy::before(pooler.port()).await;
+            pooled = Some((pooler, proxy));
+        }
+        let stage = Self {
+            fleets: Vec::new(),
+            gate: Arc::default(),
+            database,
+            direct,
+            pooled,
+            timeout,
+            long,
+            control,
+            small_disk,
+        };
+        let migrate = Function::start("migrate", &stage.variables(postgres::port()), 1).await;
+        migrate.invoke(&json!({ "action": "up" })).await.expect("the migrations");
+        evidence::watch(&stage.database).await;
+        stage.move_to_small_disk().await;
+        stage
+    }
+
+    /// Starts functions for so many clients on each way to the database.
+    pub(super) async fn staff(&mut self, clients: usize, extra: &[(&str, &str)]) {
+        let mut ways = vec![self.variables(self.direct.port())];
+        if let Some((pooler, proxy)) = &self.pooled {
+            let mut variables = self.variables(proxy.port());
+            let name = self.database.name();
+            variables.insert("DATABASE_URL".into(), pooler.url_at(proxy.port(), name, name));
+            variables.insert("SSL_CERT_FILE".into(), pooler.certificate().display().to_string());
+            ways.push(variables);
+        }
+        self.fleets.clear();
+        for mut variables in ways {
+            variables.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            let fleet = Fleet::new(variables, self.timeout);
+            for function in FUNCTIONS {
+                fleet.warm_up(function, clients).await;
+            }
+            self.fleets.push(Arc::new(fleet));
+        }
+    }
+
+    fn variables(&self, port: u16) -> BTreeMap<String, String> {
+        let url = self.database.url_of_owner_at(port);
+        [("DATABASE_URL".into(), url), ("BETTER_AUTH_SECRET".into(), SECRET.into())].into()
+    }
+
+    /// How long faults happen in a round, and how long a client's pauses are together, so that they
+    /// have the time however fast the machine is.
+    pub(super) fn pace(&self) -> Duration {
+        Duration::from_millis(if self.long { 20_000 } else { 1500 })
+    }
+
+    /// The wires that functions use.
+    pub(super) fn wires(&self) -> impl Iterator<Item = &Proxy> {
+        [Some(&self.direct), self.pooled.as_ref().map(|(_, proxy)| proxy)].into_iter().flatten()
+    }
+
+    /// A new connection of the superuser's, as soon as there is a server.
+    pub(super) async fn superuser(&self) -> Client {
+        for _ in 0..600 {
+            if let Ok(client) = self.database.connect_again().await {
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no server after 30 seconds");
+    }
+
+    /// Runs SQL as the superuser; when the server goes away meanwhile, it does not matter.
+    pub(super) async fn run(&self, sql: &str) {
+        let client = self.superuser().await;
+        let Err(error) = client.batch_execute(sql).await else { return };
+        let state = error.code().map_or("", SqlState::code);
+        // Classes of mistakes in the statement itself.
+        assert!(!["22", "42"].iter().any(|class| state.starts_with(class)), "{sql}: {error:?}");
+    }
+
+    /// Restarts the server in one of the ways that it can be stopped.
+    pub(super) async fn restart(&self, mode: &str) {
+        let (program, arguments) = self.control.split_first().expect("a command");
+        let mut command = Command::new(program);
+        command.args(arguments).args(["-m", mode, "-w", "restart"]);
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = command.status().await.expect("pg_ctl");
+        assert!(status.success(), "pg_ctl -m {mode} restart: {status}");
+    }
+
+    async fn move_to_small_disk(&self) {
+        let Some(folder) = &self.small_disk else { return };
+        self.database.execute(&format!("CREATE TABLESPACE small LOCATION '{}'", folder.display())).await;
+        for table in TABLES {
+            self.database.execute(&format!("ALTER TABLE IF EXISTS {table} SET TABLESPACE small")).await;
+        }
+    }
+
+    /// The file that fills the small disk, if there is one.
+    pub(super) fn filler(&self) -> Option<PathBuf> {
+        // Beside the folder that is the server's own.
+        Some(self.small_disk.as_ref()?.with_file_name("filler"))
+    }
+
+    /// Waits until nobody works in the database any more.
+    pub(super) async fn quiet(&self) -> Client {
+        let client = self.superuser().await;
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'";
+        for _ in 0..600 {
+            let working: i64 = client.query_one(sql, &[]).await.expect("the activity").get(0);
+            if working == 0 {
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("statements run that nobody waits for");
+    }
+}

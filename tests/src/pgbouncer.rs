@@ -1,0 +1,168 @@
+//! A `PgBouncer` before the tests' server, in transaction mode as Neon's pooler: TLS and SCRAM to its
+//! clients, as few connections to the server as it is told.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+};
+use tokio_postgres::{Client, Config};
+
+/// The password of every role that logs in through it.
+pub const PASSWORD: &str = "correct-horse-battery";
+
+/// A running `PgBouncer`.
+pub struct Pooler {
+    command: Vec<String>,
+    folder: PathBuf,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+impl Pooler {
+    /// One for these roles, with so many connections to the server for each of them and database.
+    ///
+    /// `None`, loudly, when there is no `PgBouncer`: `TEST_PGBOUNCER` has the command that starts it,
+    /// as JSON.
+    pub async fn before(server: u16, roles: &[&str], pool_size: usize) -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let Ok(command) = std::env::var("TEST_PGBOUNCER") else {
+            eprintln!("TEST_PGBOUNCER is not set: what goes through a pooler is NOT TESTED.");
+            return None;
+        };
+        let command: Vec<String> = serde_json::from_str(&command).expect("TEST_PGBOUNCER is a JSON array");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for PgBouncer");
+        let port = listener.local_addr().expect("the port of PgBouncer").port();
+        drop(listener);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("pgbouncer-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for PgBouncer");
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).expect("a file for PgBouncer");
+            path.display().to_string()
+        };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let certificate = write("server.crt", &made.cert.pem());
+        let key = write("server.key", &made.signing_key.serialize_pem());
+        let users: Vec<_> = roles.iter().map(|role| format!("\"{role}\" \"{PASSWORD}\"")).collect();
+        let users = write("users.txt", &users.join("\n"));
+        write(
+            "pgbouncer.ini",
+            &format!(
+                "[databases]
+* = host=127.0.0.1 port={server}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {users}
+client_tls_sslmode = require
+client_tls_cert_file = {certificate}
+client_tls_key_file = {key}
+server_tls_sslmode = disable
+pool_mode = transaction
+default_pool_size = {pool_size}
+max_client_conn = 1000
+; After a connection that failed: the default of 15 seconds would be most of a test.
+server_login_retry = 1
+; As many as that would hide what is wrong.
+log_connections = 0
+log_disconnections = 0
+"
+            ),
+        );
+        let pooler = Self { command, folder, port, process: Mutex::default() };
+        pooler.start().await;
+        Some(pooler)
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of a database for a role, through something that listens on a port before it.
+    ///
+    /// Without `channel_binding=require`, which Neon's URLs have: `PgBouncer` 1.18 offers its clients
+    /// SCRAM without a channel binding only.
+    #[must_use]
+    pub fn url_at(&self, port: u16, role: &str, database: &str) -> String {
+        format!("postgres://{role}:{PASSWORD}@localhost:{port}/{database}?sslmode=require")
+    }
+
+    /// A connection through it, of a client that trusts its certificate.
+    pub async fn connect(&self, config: &Config) -> Client {
+        let pem = fs::read(self.certificate()).expect("the certificate");
+        let root = native_tls::Certificate::from_pem(&pem).expect("the certificate");
+        let tls = native_tls::TlsConnector::builder().add_root_certificate(root).build().expect("TLS");
+        let tls = postgres_native_tls::MakeTlsConnector::new(tls);
+        let (client, connection) = config.connect(tls).await.expect("a connection through PgBouncer");
+        tokio::spawn(connection);
+        client
+    }
+
+    /// The file with the certificate to trust.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("server.crt")
+    }
+
+    /// Starts it.
+    pub async fn start(&self) {
+        let (program, arguments) = self.command.split_first().expect("a command in TEST_PGBOUNCER");
+        // Beside the others of earlier starts.
+        let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log");
+        let process = Command::new(program)
+            .args(arguments)
+            .arg(self.folder.join("pgbouncer.ini"))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        *self.process.lock().expect("the process") = Some(process);
+        for _ in 0..500 {
+            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("PgBouncer does not listen:\n{}", self.log());
+    }
+
+    /// Ends it at once: whatever is under way is cut off.
+    pub async fn stop(&self) {
+        let process = self.process.lock().expect("the process").take();
+        if let Some(mut process) = process {
+            process.kill().await.expect("the end of PgBouncer");
+        }
+    }
+
+    /// What it wrote.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // The process is killed as it is dropped; the folder is of no more use.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,161 @@
+//! `cargo xtask faults`: the functions under load while everything below them breaks, and then the
+//! database compared with what their clients were told.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::{
+    dev,
+    postgres::{Cluster, Durability, Server},
+    settings::{root, target},
+    tools,
+    ui::{Context, Failure, step},
+};
+
+/// The name of the data.
+const DATA: &str = "faults";
+
+/// How many requests the forms plan unless told otherwise.
+const LONG: u64 = 100_000;
+const SHORT: u64 = 4000;
+
+/// The small disk, in bytes.
+const DISK: &str = "size=64m,mode=0777";
+
+/// The options of the command.
+pub(crate) struct Options {
+    requests: Option<u64>,
+    seed: Option<u64>,
+    short: bool,
+    only: String,
+}
+
+impl Options {
+    /// What every test run does.
+    pub(crate) const SHORT: Self = Self { requests: None, seed: None, short: true, only: String::new() };
+
+    pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
+        let mut options = Self { short: false, ..Self::SHORT };
+        while let Some((first, rest)) = words.split_first() {
+            words = match (*first, rest) {
+                ("--short", rest) => {
+                    options.short = true;
+                    rest
+                }
+                ("--requests", [number, rest @ ..]) => {
+                    options.requests = Some(number.parse().context(format!("--requests {number}"))?);
+                    rest
+                }
+                ("--seed", [number, rest @ ..]) => {
+                    options.seed = Some(number.parse().context(format!("--seed {number}"))?);
+                    rest
+                }
+                ("--only", [name, rest @ ..]) => {
+                    (*name).clone_into(&mut options.only);
+                    rest
+                }
+                (other, _) => return Err(Failure::new(format!("faults does not know {other}; see cargo xtask help"))),
+            };
+        }
+        Ok(options)
+    }
+}
+
+/// Runs the suite, and answers how many kinds of fault passed.
+pub(crate) async fn run(options: &Options) -> Result<usize, Failure> {
+    dev::build().await?;
+    let example = ["build", "--example", "faults"];
+    let status = Command::new("cargo").args(example).current_dir(root()).status().await?;
+    if !status.success() {
+        return Err(Failure::new("The fault suite does not build."));
+    }
+    // What was promised to be kept has to survive a crash: nothing of an earlier run is of use here,
+    // and unlike the tests' server this one writes through to the disk.
+    Cluster::named(DATA).await?.remove()?;
+    let disk = SmallDisk::mount();
+    let server = Server::start(DATA, Durability::Safe).await?;
+    let disk = match disk {
+        Some(disk) => Some((disk.folder_of(&server)?, disk)),
+        None => None,
+    };
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seed = options.seed.unwrap_or(since_1970.as_secs());
+    let requests = options.requests.unwrap_or(if options.short { SHORT } else { LONG });
+    let form = if options.short { "short" } else { "long" };
+    step(&format!("Breaking everything: {requests} requests, seed {seed}"));
+    let mut command = Command::new(target().join("debug/examples/faults"));
+    command.args([&requests.to_string(), &seed.to_string(), form, &options.only]);
+    command.env("TEST_DATABASE_URL", server.url("postgres")).env("TEST_POSTGRES_CONTROL", server.control_command());
+    if let Some(pgbouncer) = tools::pgbouncer().await? {
+        command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));
+    }
+    if tools::faketime().await.is_none() {
+        eprintln!("libfaketime is missing: steps of the clock are NOT TESTED.");
+    }
+    if let Some((folder, _)) = &disk {
+        command.env("TEST_SMALL_DISK", folder);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut passed = None;
+    if let Some(output) = child.stdout.take() {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            println!("{line}");
+            passed = line.split_once(" passed, 0 failed").and_then(|(count, _)| count.parse().ok()).or(passed);
+        }
+    }
+    let status = child.wait().await?;
+    // The server first: its files are on the disk.
+    drop(server);
+    drop(disk);
+    passed.filter(|_| status.success()).ok_or_else(|| Failure::new("Not everything was as promised; see above."))
+}
+
+/// A file system of its own in memory, which is soon full. It is unmounted when this is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`, loudly, where only root could.
+    fn mount() -> Option<Self> {
+        let folder = target().join("small-disk");
+        // One that an earlier run left behind.
+        unmount(&folder);
+        let mounted = cfg!(target_os = "linux") && tools::is_root() && fs::create_dir_all(&folder).is_ok() && {
+            let mut mount = std::process::Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(&folder).stderr(Stdio::null());
+            mount.status().is_ok_and(|status| status.success())
+        };
+        if !mounted {
+            eprintln!("A small disk cannot be mounted, which takes root on Linux: a full one is NOT TESTED.");
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    /// A folder on it that is the server's own.
+    fn folder_of(&self, server: &Server) -> Result<PathBuf, Failure> {
+        let folder = self.0.join("tablespace");
+        server.make_folder(&folder)?;
+        Ok(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        unmount(&self.0);
+    }
+}
+
+fn unmount(folder: &Path) {
+    // Nothing is mounted there, most of the time.
+    let _ = std::process::Command::new("umount").arg(folder).stderr(Stdio::null()).status();
+}
