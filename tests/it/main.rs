@@ -19,5 +19,6 @@ mod pooler;
 mod races;
 mod retries;
 mod row_level_security;
+mod schemathesis;
 mod telemetry;
 mod template;

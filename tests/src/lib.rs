@@ -7,6 +7,7 @@
 pub mod better_auth;
 pub mod faults;
 pub mod fleet;
+pub mod front;
 pub mod gateway;
 pub mod issuer;
 pub mod pgbouncer;
@@ -124,8 +125,10 @@ pub struct Response {
     pub status: u64,
     /// The headers, by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// The body as text.
     pub body: String,
+    /// The body.
+    pub bytes: Vec<u8>,
 }
 
 impl Response {
@@ -250,5 +253,6 @@ fn answer(payload: &Value) -> Response {
             .map(|(name, value)| (name.clone(), value.as_str().expect("a header's value").to_owned()))
             .collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
+        bytes: body,
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can be checked on this machine.
 
-use std::{path::Path, process::Stdio};
+use std::process::Stdio;
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    browser,
+    bench, browser,
     build::{self, Processor},
     dev, emulator, events, faults,
     postgres::{Durability, Server},
@@ -27,6 +27,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
     tools::cargo_lambda().await?;
     tools::postgres().await?;
     let pgbouncer = tools::pgbouncer().await?;
+    let schemathesis = tools::schemathesis().await?;
     let sam = tools::sam().await?;
     browser::prepare().await?;
     cargo("Checking the format", &["fmt", "--all", "--check"]).await?;
@@ -36,8 +37,13 @@ pub(crate) async fn run() -> Result<(), Failure> {
     browser::client().await?;
     dev::build().await?;
     let server = Server::start("test", Durability::Throwaway).await?;
-    let pooler = pgbouncer.map(|program| server.run_as(&program));
-    let tests = tests(&server.url("postgres"), &template, pooler.as_deref()).await? + IN_BROWSER;
+    let mut variables = vec![
+        ("TEST_DATABASE_URL", server.url("postgres")),
+        ("TEST_TEMPLATE", template.display().to_string()),
+        ("TEST_SCHEMATHESIS", schemathesis.display().to_string()),
+    ];
+    variables.extend(pgbouncer.map(|program| ("TEST_PGBOUNCER", server.run_as(&program))));
+    let tests = tests(variables).await? + IN_BROWSER;
     let events = replay::on(&server, &events::read(None)?, true).await?;
     browser::sign_in(&server).await?;
     drop(server);
@@ -51,11 +57,14 @@ pub(crate) async fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds the artefacts for this machine's processor and runs them under Lambda's emulator.
+/// Builds the artefacts for this machine's processor, runs them under Lambda's emulator and counts
+/// their instructions.
 async fn emulated() -> Result<usize, Failure> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        build::run(Processor::X86_64).await?;
-        return emulator::run().await;
+        build::run_with(Processor::X86_64, &bench::FLOORS).await?;
+        let count = emulator::run().await?;
+        bench::budgets(true).await?;
+        return Ok(count);
     }
     let message = "Lambda's emulator runs on x86-64 Linux only: the artefacts were NOT TESTED.";
     if std::env::var_os("CI").is_some() {
@@ -72,13 +81,11 @@ async fn cargo(what: &str, arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// Runs the tests of all packages, and counts them as they pass by.
-async fn tests(database_url: &str, template: &Path, pgbouncer: Option<&str>) -> Result<usize, Failure> {
+async fn tests(variables: Vec<(&str, String)>) -> Result<usize, Failure> {
     step("Running the tests");
     let mut child = Command::new("cargo")
-        .envs(pgbouncer.map(|command| ("TEST_PGBOUNCER", command)))
         .args(["test", "--workspace", "--no-fail-fast"])
-        .env("TEST_DATABASE_URL", database_url)
-        .env("TEST_TEMPLATE", template)
+        .envs(variables)
         .current_dir(root())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

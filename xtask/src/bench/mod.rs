@@ -42,7 +42,7 @@ use results::{Results, Run};
 pub(crate) use budgets::run as budgets;
 
 /// The binaries of the floors.
-const FLOORS: [&str; 2] = ["empty", "one-query"];
+pub(crate) const FLOORS: [&str; 2] = ["empty", "one-query"];
 
 /// The options of the command.
 #[derive(Debug, PartialEq)]

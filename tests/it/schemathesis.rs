@@ -1,0 +1,44 @@
+//! [Schemathesis](https://schemathesis.io) makes requests from `openapi.json`, good and bad ones, and
+//! holds the answers to it.
+
+use std::{process::Command, sync::Arc};
+
+use tests::{Api, front::Front, token};
+
+/// The route after which there is no caller any more, so that it comes last.
+const LAST: &str = "DELETE /api/users/me";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_gets_an_answer_that_is_not_described() {
+    let program = std::env::var("TEST_SCHEMATHESIS").expect(
+        "TEST_SCHEMATHESIS is not set: it has to be the path of schemathesis (PyPI). `cargo xtask test` installs it.",
+    );
+    // A few that are always the same, or as many as are asked for, which are others each time.
+    let examples = std::env::var("SCHEMATHESIS_EXAMPLES");
+    let is_fixed = examples.is_err();
+    let examples = examples.unwrap_or_else(|_| "10".into());
+    let api = Arc::new(Api::new().await);
+    api.database.users(&[1]).await;
+    // The examples in the description are of a task with this id.
+    api.database.task(1, "The first").await;
+    let front = Front::of(Arc::clone(&api)).await;
+    let bearer = format!("Authorization: Bearer {}", token::of(1));
+    let run = async |global: &[&str], options: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(global).args(["run", "openapi.json", "--url", front.url(), "--max-examples", &examples]);
+        command.args(["-H", &bearer, "--request-timeout", "20", "--no-color"]).args(options).current_dir(tests::root());
+        if is_fixed {
+            command.arg("--generation-deterministic");
+        }
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().expect("schemathesis");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        println!("{text}");
+    };
+    run(&["--config-file", "tests/schemathesis.toml"], &["--mode", "positive", "--exclude-name", LAST]).await;
+    run(&[], &["--mode", "negative", "--exclude-name", LAST]).await;
+    run(&[], &["--include-name", LAST]).await;
+    let failed = api.log().await.into_iter().filter(|line| line["status"].as_u64().is_some_and(|status| status >= 500));
+    assert_eq!(failed.collect::<Vec<_>>(), [serde_json::Value::Null; 0]);
+    assert_eq!(api.database.value::<i64>(r#"SELECT count(*) FROM "user""#).await, 0, "the caller deleted themselves");
+}
