@@ -70,14 +70,18 @@ fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H
         1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
-    runtime.enable_all().build()?.block_on(async {
+    let runtime = runtime.enable_all().build()?;
+    // As a task of its own: whatever wakes the future that the runtime itself blocks on takes a
+    // system call to do so.
+    let work = runtime.spawn(async {
         front.state.warm_up().await;
         lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ServerEvent>| {
             let front = Arc::clone(&front);
             async move { Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await) }
         }))
         .await
-    })
+    });
+    runtime.block_on(work)?
 }
 
 struct Front<S, H> {

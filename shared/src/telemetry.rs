@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::{task_local, time::Instant};
 use tokio_postgres::error::DbError as PostgresError;
 
-use crate::auth::Caller;
+use crate::{auth::Caller, timestamp};
 
 task_local! {
     static SCOPE: Scope;
@@ -218,7 +218,7 @@ fn write(level: &'static str, message: &'static str, fields: &impl Serialize) {
         #[serde(flatten)]
         fields: &'a F,
     }
-    let timestamp = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let timestamp = timestamp::now();
     if let Ok(line) = serde_json::to_string(&Line { timestamp, level, message, fields }) {
         println!("{line}");
     }

@@ -23,8 +23,13 @@ const MAX_BYTES: usize = 8 * 1024;
 pub struct Verifier {
     secret: Option<DecodingKey>,
     keys: Option<KeyCache>,
-    config: config::Auth,
+    /// One for each of [`ALGORITHMS`].
+    validations: Vec<Validation>,
 }
+
+/// The algorithms of tokens: that of the secret, and those of keys.
+const ALGORITHMS: [Algorithm; 5] =
+    [Algorithm::HS256, Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256, Algorithm::PS256];
 
 /// The claims that are looked at. The types are the check: a `sub` that is no string or an `nbf`
 /// that is no number refuses the token, as does a claim that is there twice. Better Auth signs its
@@ -79,7 +84,7 @@ impl Verifier {
         Self {
             secret: config.secret.as_deref().map(DecodingKey::from_secret),
             keys: config.jwks_url.as_deref().map(|url| KeyCache::new(url, may_be_absent)),
-            config: config::Auth { secret: None, ..config.clone() },
+            validations: validations(config),
         }
     }
 
@@ -92,8 +97,8 @@ impl Verifier {
 
     /// A verifier with keys that nobody has to fetch; none when the document is no set of keys.
     #[cfg(test)]
-    pub(super) fn of_keys(document: &str, config: config::Auth) -> Option<Self> {
-        Some(Self { secret: None, keys: Some(KeyCache::holding(document)?), config })
+    pub(super) fn of_keys(document: &str, config: &config::Auth) -> Option<Self> {
+        Some(Self { secret: None, keys: Some(KeyCache::holding(document)?), validations: validations(config) })
     }
 
     /// The caller of a request.
@@ -165,8 +170,9 @@ impl Verifier {
 
     /// Whether a key made the signature, and if so whether the claims are good.
     fn judge(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Verdict {
-        let claims =
-            decode_token::<Claims>(token, key, &self.validation(algorithm)).map_err(|error| refusal(&error))?.claims;
+        let validation = self.validations.iter().find(|validation| validation.algorithms == [algorithm]);
+        let validation = validation.ok_or(Refusal::Token("no token has this algorithm"))?;
+        let claims = decode_token::<Claims>(token, key, validation).map_err(|error| refusal(&error))?.claims;
         if !claims.exp.is_finite() {
             return Err(Refusal::Claims("exp is not a date"));
         }
@@ -174,24 +180,29 @@ impl Verifier {
             "sub is not an integer; set advanced.database.generateId to \"serial\" in Better Auth",
         ))
     }
+}
 
-    fn validation(&self, algorithm: Algorithm) -> Validation {
-        let mut validation = Validation::new(algorithm);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        let mut required = vec!["exp", "sub"];
-        if let Some(issuer) = &self.config.issuer {
-            required.push("iss");
-            validation.set_issuer(&[issuer]);
-        }
-        validation.validate_aud = self.config.audience.is_some();
-        if let Some(audience) = &self.config.audience {
-            required.push("aud");
-            validation.set_audience(&[audience]);
-        }
-        validation.set_required_spec_claims(&required);
-        validation
+fn validations(config: &config::Auth) -> Vec<Validation> {
+    ALGORITHMS.map(|algorithm| validation(algorithm, config)).into()
+}
+
+/// What a token's claims have to be.
+fn validation(algorithm: Algorithm, config: &config::Auth) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY;
+    validation.validate_nbf = true;
+    let mut required = vec!["exp", "sub"];
+    if let Some(issuer) = &config.issuer {
+        required.push("iss");
+        validation.set_issuer(&[issuer]);
     }
+    validation.validate_aud = config.audience.is_some();
+    if let Some(audience) = &config.audience {
+        required.push("aud");
+        validation.set_audience(&[audience]);
+    }
+    validation.set_required_spec_claims(&required);
+    validation
 }
 
 /// The token of `Bearer <token>`, in any case (RFC 9110, section 11.1), with spaces between. What

@@ -48,7 +48,7 @@ fn verifier(keys: &[Value]) -> Option<Verifier> {
         let secret = Some(secret(key)).filter(|secret| secret.len() >= config::MIN_SECRET_BYTES)?;
         return Some(Verifier::new(&config::Auth { secret: Some(secret), ..nothing }));
     }
-    Verifier::of_keys(&json!({ "keys": keys }).to_string(), nothing)
+    Verifier::of_keys(&json!({ "keys": keys }).to_string(), &nothing)
 }
 
 /// No payload of a vector has the claims of an access token, so every one is refused: good is a
