@@ -3,6 +3,10 @@
 use std::process::ExitCode;
 
 use tests::faults::{Options, run};
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
@@ -19,5 +23,11 @@ async fn main() -> ExitCode {
         long: form == "long",
         only: (!only.is_empty()).then(|| only.to_owned().leak() as &'static str),
     };
-    if run(&options).await { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut terminated = signal(SignalKind::terminate()).expect("a handler");
+    // What was started is stopped where it is owned, when the work on it is dropped.
+    tokio::select! {
+        as_promised = run(&options) => if as_promised { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        _ = ctrl_c() => ExitCode::from(130),
+        _ = terminated.recv() => ExitCode::from(143),
+    }
 }

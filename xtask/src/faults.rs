@@ -5,12 +5,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Command,
+    process::{Child, Command},
 };
 
 use crate::{
@@ -81,12 +81,10 @@ pub(crate) async fn run(options: &Options) -> Result<usize, Failure> {
     // What was promised to be kept has to survive a crash: nothing of an earlier run is of use here,
     // and unlike the tests' server this one writes through to the disk.
     Cluster::named(DATA).await?.remove()?;
+    // Dropped after the server, whose files are on it.
     let disk = SmallDisk::mount();
     let server = Server::start(DATA, Durability::Safe).await?;
-    let disk = match disk {
-        Some(disk) => Some((disk.folder_of(&server)?, disk)),
-        None => None,
-    };
+    let tablespace = disk.as_ref().map(|disk| disk.folder_of(&server)).transpose()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = options.seed.unwrap_or(since_1970.as_secs());
     let requests = options.requests.unwrap_or(if options.short { SHORT } else { LONG });
@@ -101,23 +99,34 @@ pub(crate) async fn run(options: &Options) -> Result<usize, Failure> {
     if tools::faketime().await.is_none() {
         eprintln!("libfaketime is missing: steps of the clock are NOT TESTED.");
     }
-    if let Some((folder, _)) = &disk {
+    if let Some(folder) = &tablespace {
         command.env("TEST_SMALL_DISK", folder);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut suite = Suite(command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?);
     let mut passed = None;
-    if let Some(output) = child.stdout.take() {
+    if let Some(output) = suite.0.stdout.take() {
         let mut lines = BufReader::new(output).lines();
         while let Some(line) = lines.next_line().await? {
             println!("{line}");
             passed = line.split_once(" passed, 0 failed").and_then(|(count, _)| count.parse().ok()).or(passed);
         }
     }
-    let status = child.wait().await?;
-    // The server first: its files are on the disk.
-    drop(server);
-    drop(disk);
+    let status = suite.0.wait().await?;
     passed.filter(|_| status.success()).ok_or_else(|| Failure::new("Not everything was as promised; see above."))
+}
+
+/// The running suite. It is asked to end when this is dropped, so that it can end what it started.
+struct Suite(Child);
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        let Some(id) = self.0.id() else { return };
+        let asked = std::process::Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status();
+        let end = Instant::now() + Duration::from_secs(5);
+        while asked.is_ok() && Instant::now() < end && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 /// A file system of its own in memory, which is soon full. It is unmounted when this is dropped.
