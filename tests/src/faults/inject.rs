@@ -123,7 +123,7 @@ impl Fault {
             Self::AnswersLost => stage.wires().for_each(|wire| wire.lose_answers(1)),
             Self::BlackHole => {
                 stage.wires().for_each(Proxy::hold);
-                sleep(for_a_while(random, (2700, 3300), (500, 12_000))).await;
+                sleep(for_a_while(random, (3300, 3900), (500, 12_000))).await;
                 if random.below(2) == 0 {
                     stage.wires().for_each(Proxy::cut);
                 }
