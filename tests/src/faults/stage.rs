@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::{process::Command, sync::RwLock};
 use tokio_postgres::{Client, error::SqlState};
 
-use super::evidence;
+use super::{evidence, inject};
 use crate::{
     SECRET,
     fleet::Fleet,
@@ -168,5 +168,12 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("statements run that nobody waits for");
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // It is there if the clock was stepped.
+        let _ = std::fs::remove_file(inject::clock());
     }
 }
