@@ -37,7 +37,8 @@ async fn while_it_is(status: u64, api: &Api, token: &str) -> Response {
 
 #[tokio::test]
 async fn every_kind_of_key_is_good_by_its_own_algorithm() {
-    for key in [SigningKey::ed25519("1"), SigningKey::p256("1")] {
+    let rsa = [Algorithm::RS256, Algorithm::PS256].map(|algorithm| SigningKey::rsa("1", algorithm));
+    for key in rsa.into_iter().chain([SigningKey::ed25519("1"), SigningKey::p256("1")]) {
         let issuer = Issuer::publishing(&[&key]).await;
         let api = api(&issuer).await;
         assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200, "{}", key.jwk);
@@ -152,6 +153,11 @@ async fn look_alikes_are_refused() {
     for (what, token) in tokens {
         assert_eq!(list(&api, &token).await.status, 401, "{what}: {token}");
     }
+    let rsa = SigningKey::rsa("3", Algorithm::RS256);
+    issuer.publish(&[&key, &rsa]);
+    assert_eq!(while_it_is(401, &api, &issuer.token(&rsa, 1)).await.status, 200);
+    let other = Header { alg: Algorithm::PS256, ..rsa.header() };
+    assert_eq!(list(&api, &rsa.sign(&other, &good)).await.status, 401, "PS256 by a key for RS256");
     let twice = good.to_string().replacen('{', r#"{"sub":"2","#, 1);
     let twice =
         jsonwebtoken::encode(&key.header(), &serde_json::value::RawValue::from_string(twice).unwrap(), &key.key);

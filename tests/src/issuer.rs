@@ -151,6 +151,16 @@ impl SigningKey {
         Self { algorithm: Algorithm::ES256, id: id.into(), key, jwk }
     }
 
+    /// A new RSA key of 2048 bits, for RS256 or PS256.
+    #[must_use]
+    pub fn rsa(id: &str, algorithm: Algorithm) -> Self {
+        let pair = openssl::rsa::Rsa::generate(2048).expect("a key");
+        let [n, e] = [pair.n(), pair.e()].map(|number| URL_SAFE_NO_PAD.encode(number.to_vec()));
+        let key = EncodingKey::from_rsa_der(&pair.private_key_to_der().expect("DER"));
+        let jwk = json!({ "kty": "RSA", "alg": format!("{algorithm:?}"), "kid": id, "n": n, "e": e });
+        Self { algorithm, id: id.into(), key, jwk }
+    }
+
     /// The header of its tokens.
     #[must_use]
     pub fn header(&self) -> Header {

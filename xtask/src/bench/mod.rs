@@ -24,6 +24,7 @@ mod stats;
 mod subject;
 mod svg;
 mod table;
+mod tokens;
 mod warm;
 
 use std::fs;
@@ -62,6 +63,7 @@ enum Mode {
     Cpu,
     Scale,
     Concurrency,
+    Tokens,
 }
 
 /// How much is measured.
@@ -93,6 +95,10 @@ impl Options {
                 }
                 ("--concurrency", rest) => {
                     options.mode = Mode::Concurrency;
+                    rest
+                }
+                ("--tokens", rest) => {
+                    options.mode = Mode::Tokens;
                     rest
                 }
                 ("--quick", rest) => {
@@ -154,6 +160,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
             let figures = concurrency::run(&database, processor).await?;
             let shown = concurrency::show(&figures);
             results.concurrency = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Tokens => {
+            let figures = tokens::run(&database, processor, &plan).await?;
+            let shown = tokens::show(&figures);
+            results.tokens = Some(Run { machine: machine.clone(), figures });
             shown
         }
     };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use serde::{Deserialize, Serialize};
 
-use super::{concurrency::Throughput, cpu::Share, machine::Machine, scale::Scale, stats::Ratio};
+use super::{concurrency::Throughput, cpu::Share, machine::Machine, scale::Scale, stats::Ratio, tokens::Cost};
 use crate::{
     settings::root,
     ui::{Context, Failure},
@@ -19,6 +19,7 @@ pub(super) struct Results {
     pub(super) cpu: Option<Run<Vec<Share>>>,
     pub(super) scale: Option<Run<Vec<Scale>>>,
     pub(super) concurrency: Option<Run<Vec<Throughput>>>,
+    pub(super) tokens: Option<Run<Vec<Cost>>>,
 }
 
 /// Figures, and where they were measured.

@@ -172,6 +172,28 @@ impl Subject {
         })
     }
 
+    /// The list, asked for with a token that is refused; none when it is empty.
+    pub(super) fn refused(
+        name: &'static str,
+        token: &str,
+        database: &Database,
+        processor: Processor,
+    ) -> Result<Self, Failure> {
+        let sample = Sample {
+            name,
+            floor: EMPTY,
+            user: READER,
+            method: "GET",
+            target: format!("/api/{READER}/tasks"),
+            body: None,
+            status: 401,
+        };
+        let gateway = Gateway::of_template(Style::Aws);
+        let mut subject = Self::of(&sample, &gateway, database.variables(&database.url), processor)?;
+        (_, subject.payload) = event(&gateway, sample.method, &sample.target, token, None);
+        Ok(subject)
+    }
+
     /// The floor of its cold start: what else it does with the database when it is warm does not matter.
     pub(super) fn cold_floor(&self) -> Option<&'static str> {
         self.floor.map(|_| if self.database { GET } else { EMPTY })
