@@ -1,6 +1,5 @@
-//! The issuer's public keys: fetched from its
-//! [JWK set](https://www.rfc-editor.org/rfc/rfc7517#section-5), and kept for the life of the
-//! execution environment.
+//! The issuer's public keys: fetched when they are needed, and kept for the life of the execution
+//! environment.
 
 use std::{
     fmt,
@@ -8,15 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jsonwebtoken::{
-    Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
-};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout_at;
 use ureq::Agent;
 
+use super::keys::KeySet;
 use crate::{telemetry, web};
 
 /// How long a fetch may take, from the name's address to the last byte.
@@ -39,93 +34,6 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// How long after such a fetch failed there is no other, while the old keys go on being good.
 const RETRY: Duration = Duration::from_mins(1);
-
-/// The most keys that are tried on one token: tokens of an issuer that gives its keys no ids fit
-/// all of one algorithm.
-const MAX_CANDIDATES: usize = 4;
-
-/// The sizes of RSA keys that are used, in bytes: 2048 to 4096 bits. Fewer are too weak
-/// ([RFC 7518, section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)), and more are
-/// more than the library takes.
-const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
-
-/// The size of an Ed25519 key and of a coordinate of P-256, in bytes.
-const KEY_BYTES: usize = 32;
-
-/// A key that tokens can be verified with.
-pub(super) struct Key {
-    id: Option<String>,
-    algorithms: &'static [Algorithm],
-    pub(super) decoding: DecodingKey,
-}
-
-impl Key {
-    /// The key in a JWK, when it is one for signatures of a kind that this library verifies.
-    fn of(value: &Value) -> Option<Self> {
-        let jwk = Jwk::deserialize(value).ok()?;
-        let common = &jwk.common;
-        if common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
-            return None;
-        }
-        if common.key_operations.as_ref().is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
-            return None;
-        }
-        let key = DecodingKey::from_jwk(&jwk).ok()?;
-        let bytes = |text: &str| super::token::decode(text).map(|bytes| bytes.len());
-        let algorithms: &[Algorithm] = match (&jwk.algorithm, common.key_algorithm) {
-            (AlgorithmParameters::OctetKeyPair(pair), None | Some(KeyAlgorithm::EdDSA))
-                if pair.curve == EllipticCurve::Ed25519 && bytes(&pair.x) == Some(KEY_BYTES) =>
-            {
-                &[Algorithm::EdDSA]
-            }
-            (AlgorithmParameters::EllipticCurve(point), None | Some(KeyAlgorithm::ES256))
-                if point.curve == EllipticCurve::P256
-                    && [&point.x, &point.y].iter().all(|coordinate| bytes(coordinate) == Some(KEY_BYTES)) =>
-            {
-                &[Algorithm::ES256]
-            }
-            (AlgorithmParameters::RSA(rsa), algorithm)
-                if bytes(&rsa.n).is_some_and(|size| RSA_BYTES.contains(&size)) =>
-            {
-                match algorithm {
-                    None => &[Algorithm::RS256, Algorithm::PS256],
-                    Some(KeyAlgorithm::RS256) => &[Algorithm::RS256],
-                    Some(KeyAlgorithm::PS256) => &[Algorithm::PS256],
-                    Some(_) => return None,
-                }
-            }
-            // Above all no `oct`: a public set has no secrets in it.
-            _ => return None,
-        };
-        Some(Self { id: common.key_id.clone(), algorithms, decoding: key })
-    }
-}
-
-/// A set of keys as it was published.
-pub(super) struct KeySet {
-    keys: Vec<Key>,
-    published: String,
-}
-
-impl KeySet {
-    /// The set in a document. Keys that are of no use here are skipped; a document that has no
-    /// other is not a set.
-    fn parse(published: String) -> Result<Self, FetchError> {
-        #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
-        }
-        let document: Document = serde_json::from_str(&published).map_err(FetchError::Malformed)?;
-        let keys: Vec<_> = document.keys.iter().filter_map(Key::of).collect();
-        if keys.is_empty() { Err(FetchError::Empty) } else { Ok(Self { keys, published }) }
-    }
-
-    /// The keys that a token may be signed with that names this key, or none, and this algorithm.
-    pub(super) fn candidates<'a>(&'a self, id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a Key> {
-        let fits = move |key: &&Key| id.is_none_or(|id| key.id.as_deref() == Some(id));
-        self.keys.iter().filter(fits).filter(move |key| key.algorithms.contains(&algorithm)).take(MAX_CANDIDATES)
-    }
-}
 
 /// The keys of one issuer.
 pub(super) struct KeyCache {
@@ -210,9 +118,9 @@ impl KeyCache {
                 }
                 taken
             }
-            Err(FetchError::Absent) if self.may_be_absent => {
-                let none = Arc::new(KeySet { keys: Vec::new(), published: String::new() });
-                self.change(|cached| _ = cached.keys.get_or_insert(Arc::clone(&none)));
+            Err(FetchError::Absent) if self.may_be_absent && cached.keys.is_none() => {
+                let none = Arc::new(KeySet::default());
+                self.change(|cached| cached.keys = Some(Arc::clone(&none)));
                 Some(none)
             }
             Err(error) => {
@@ -230,8 +138,7 @@ impl KeyCache {
     fn take(&self, published: String) -> Option<Arc<KeySet>> {
         match KeySet::parse(published) {
             Ok(set) => {
-                let ids: Vec<_> = set.keys.iter().map(|key| key.id.as_deref()).collect();
-                telemetry::info("new keys of the issuer", &json!({ "keys": ids }));
+                telemetry::info("new keys of the issuer", &json!({ "keys": set.ids().collect::<Vec<_>>() }));
                 let set = Arc::new(set);
                 self.hold(Arc::clone(&set));
                 Some(set)
@@ -285,8 +192,6 @@ fn has_passed(time: SystemTime) -> bool {
 enum FetchError {
     Http(ureq::Error),
     Absent,
-    Malformed(serde_json::Error),
-    Empty,
     Deadline,
 }
 
@@ -295,8 +200,6 @@ impl fmt::Display for FetchError {
         f.write_str(match self {
             Self::Http(_) => "the issuer did not answer with its keys",
             Self::Absent => "the issuer has nothing at the address of its keys (404)",
-            Self::Malformed(_) => "the answer is not a JWK set",
-            Self::Empty => "no key of the set is for signatures with EdDSA, ES256, RS256 or PS256",
             Self::Deadline => "the deadline came before the issuer's answer",
         })
     }
@@ -306,8 +209,7 @@ impl std::error::Error for FetchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Http(error) => Some(error),
-            Self::Malformed(error) => Some(error),
-            Self::Absent | Self::Empty | Self::Deadline => None,
+            Self::Absent | Self::Deadline => None,
         }
     }
 }
@@ -317,6 +219,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::future::join_all;
+    use jsonwebtoken::Algorithm;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -324,10 +227,9 @@ mod tests {
 
     use super::*;
 
-    const ED25519: &str = "wmSMDL5yHD_PGHVaSGrfjoUa-GKuvIcXxDPNyhvuHZY";
-
     fn set(id: &str) -> String {
-        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": ED25519, "kid": id }] }).to_string()
+        let x = "wmSMDL5yHD_PGHVaSGrfjoUa-GKuvIcXxDPNyhvuHZY";
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": id }] }).to_string()
     }
 
     /// An issuer whose set has another key each time; answers its address and how often it was asked.
@@ -383,39 +285,31 @@ mod tests {
         assert!(cache.current().is_some());
     }
 
+    /// What an issuer that has keys for other tokens than HS256 says when it is half up.
+    #[tokio::test]
+    async fn keys_that_are_there_are_not_given_up_for_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let absent = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(absent.as_bytes()).await;
+            }
+        });
+        let cache = KeyCache::new(&url, true);
+        assert_eq!(cache.other_than(None).await.unwrap().ids().count(), 0, "none is as it should be");
+        cache.hold(Arc::new(KeySet::parse(set("1")).unwrap()));
+        cache.change(|cached| (cached.best_before, cached.not_before) = (Some(SystemTime::now()), None));
+        let known = cache.current();
+        assert!(cache.other_than(known.as_ref()).await.is_none());
+        assert_eq!(cache.current().unwrap().ids().collect::<Vec<_>>(), [Some("1")]);
+    }
+
     #[test]
     fn a_clock_that_was_set_back_does_not_stop_fetching() {
         let now = SystemTime::now();
         assert!(has_passed(now) && has_passed(now + Duration::from_hours(1)));
         assert!(!has_passed(now + Duration::from_secs(5)));
-    }
-
-    #[test]
-    fn keys_of_no_use_are_skipped() {
-        let good = json!({ "kty": "OKP", "crv": "Ed25519", "x": ED25519, "kid": "good" });
-        let with = |name: &str, value: Value| {
-            let mut key = good.clone();
-            key[name] = value;
-            key
-        };
-        let useless = [
-            json!(null),
-            json!("key"),
-            json!({ "kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "kid": "good" }),
-            json!({ "kty": "AKP", "alg": "ML-DSA-65", "pub": "x", "kid": "good" }),
-            with("crv", "X25519".into()),
-            with("crv", "Ed448".into()),
-            with("x", "short".into()),
-            with("x", format!("{ED25519}=").into()),
-            with("use", "enc".into()),
-            with("key_ops", json!(["sign"])),
-            with("alg", "ES256".into()),
-        ];
-        for key in useless {
-            let document = |keys: Value| json!({ "keys": keys }).to_string();
-            assert!(matches!(KeySet::parse(document(json!([key]))), Err(FetchError::Empty)), "{key}");
-            let set = KeySet::parse(document(json!([key, good]))).ok().unwrap();
-            assert_eq!(set.candidates(Some("good"), Algorithm::EdDSA).count(), 1, "{key}");
-        }
     }
 }

@@ -38,6 +38,7 @@
 //! ```
 
 mod jwks;
+mod keys;
 mod token;
 #[cfg(test)]
 mod vectors;

@@ -5,10 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode as decode_token, decode_header};
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{
-    Caller,
-    jwks::{KeyCache, KeySet},
-};
+use super::{Caller, jwks::KeyCache, keys::KeySet};
 use crate::{Error, Result, config, http::Request};
 
 /// How far the clocks of issuer and API may differ, in seconds.

@@ -3,9 +3,13 @@
 //! A variable that is missing or wrong stops the function with one line that names it and never
 //! shows its value, which may be a secret.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
+mod auth;
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use lambda_http::http::Uri;
+
+pub use auth::Auth;
 
 /// The secret that `cargo xtask dev` and the sample events sign with. It is public, so a function
 /// that runs on AWS refuses it.
@@ -147,65 +151,6 @@ impl Env {
         number.ok_or_else(|| ConfigError::new(name, "must be a whole number from 1 to 1000000"))
     }
 
-    /// Whose tokens are good: `BETTER_AUTH_SECRET` for tokens signed with it, `BETTER_AUTH_URL` for
-    /// tokens signed with a key of the issuer's, or both.
-    ///
-    /// Another issuer than Better Auth is named by `JWKS_URL`, `JWT_ISSUER` and `JWT_AUDIENCE`,
-    /// each of which stands instead of what `BETTER_AUTH_URL` says.
-    ///
-    /// # Errors
-    /// When there is neither, the secret is too short, a URL is not that of a web server, or its
-    /// keys would come unprotected.
-    pub fn auth(&self) -> Result<Auth, ConfigError> {
-        let secret = self.secret()?;
-        let better_auth = self.web_address("BETTER_AUTH_URL")?;
-        let origin = better_auth.as_deref().and_then(origin);
-        let jwks_url = match self.web_address("JWKS_URL")? {
-            Some(url) => Some(url),
-            None => better_auth.as_deref().map(jwks_of),
-        };
-        let issuer = self.get("JWT_ISSUER").map(str::to_owned).or_else(|| origin.clone());
-        let audience = self.get("JWT_AUDIENCE").map(str::to_owned).or(origin);
-        if secret.is_none() && jwks_url.is_none() {
-            let problem = "is missing; set it to the URL of Better Auth, or BETTER_AUTH_SECRET to its secret";
-            return Err(ConfigError::new("BETTER_AUTH_URL", problem));
-        }
-        if jwks_url.is_some() {
-            // Whose keys are good for whatever they sign are good for other services' tokens too.
-            for (name, value) in [("JWT_ISSUER", &issuer), ("JWT_AUDIENCE", &audience)] {
-                if value.is_none() {
-                    return Err(ConfigError::new(name, "is missing; JWKS_URL without BETTER_AUTH_URL needs it"));
-                }
-            }
-        }
-        Ok(Auth { secret, jwks_url, issuer, audience })
-    }
-
-    fn secret(&self) -> Result<Option<Vec<u8>>, ConfigError> {
-        const SECRET: &str = "BETTER_AUTH_SECRET";
-        let Some(secret) = self.get(SECRET) else { return Ok(None) };
-        if secret.len() < MIN_SECRET_BYTES {
-            let problem = format!("is shorter than {MIN_SECRET_BYTES} bytes");
-            return Err(ConfigError::new(SECRET, problem));
-        }
-        // LAMBDA_TASK_ROOT is set on AWS and not by `cargo lambda watch`.
-        if secret == DEVELOPMENT_SECRET && self.get("LAMBDA_TASK_ROOT").is_some() {
-            return Err(ConfigError::new(SECRET, "is the public development secret"));
-        }
-        Ok(Some(secret.as_bytes().to_vec()))
-    }
-
-    /// A URL that keys may be fetched from: whoever can change them on the way can sign tokens.
-    fn web_address(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
-        let Some(url) = self.get(name) else { return Ok(None) };
-        let origin =
-            origin(url).ok_or_else(|| ConfigError::new(name, "is not an http:// or https:// URL with a host"))?;
-        if origin.starts_with("http://") && !is_loopback(&origin) {
-            return Err(ConfigError::new(name, "must be https://, except on this machine"));
-        }
-        Ok(Some(url.to_owned()))
-    }
-
     /// `METRICS_NAMESPACE`: where CloudWatch keeps the metrics in the log; none are there without.
     pub(crate) fn metrics_namespace(&self) -> Option<String> {
         self.get("METRICS_NAMESPACE").map(str::to_owned)
@@ -239,35 +184,6 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
     }
 }
 
-/// Whose tokens are good. It has no `Debug`: it holds the secret.
-#[derive(Clone)]
-pub struct Auth {
-    /// The HS256 key, at least [`MIN_SECRET_BYTES`] long; without it no HS256 token is good.
-    pub secret: Option<Vec<u8>>,
-    /// Where the issuer's public keys are; without it only HS256 tokens are good.
-    pub jwks_url: Option<String>,
-    /// What `iss` must be. It is `None`, and `iss` not looked at, only when there is no `jwks_url`.
-    pub issuer: Option<String>,
-    /// What `aud` must be or have among it; `None` as the issuer.
-    pub audience: Option<String>,
-}
-
-/// Where Better Auth publishes its keys: below its base path, which is `/api/auth` unless the URL
-/// has another.
-fn jwks_of(better_auth: &str) -> String {
-    let url = better_auth.trim_end_matches('/');
-    let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-    if has_path { format!("{url}/jwks") } else { format!("{url}/api/auth/jwks") }
-}
-
-/// Whether an origin is on this machine
-/// ([RFC 6761, section 6.3](https://www.rfc-editor.org/rfc/rfc6761#section-6.3)).
-fn is_loopback(origin: &str) -> bool {
-    let host = origin.parse().ok().and_then(|uri: Uri| uri.host().map(str::to_owned)).unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// The origin of a URL as a browser spells it (RFC 6454, section 6.2): lower case, and without
 /// the scheme's own port.
 fn origin(url: &str) -> Option<String> {
@@ -285,11 +201,11 @@ fn origin(url: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn env(variables: &[(&str, &str)]) -> Env {
+    pub(super) fn env(variables: &[(&str, &str)]) -> Env {
         variables.iter().copied().collect()
     }
 
-    fn problem<T>(result: Result<T, ConfigError>) -> String {
+    pub(super) fn problem<T>(result: Result<T, ConfigError>) -> String {
         result.err().map(|error| error.to_string()).unwrap_or_default()
     }
 
@@ -325,61 +241,6 @@ mod tests {
         let given = env(&[pooled, ("DATABASE_URL_UNPOOLED", "postgres://u@other/d")]);
         let direct = given.database_unpooled().map(|config| config.get_hosts().to_vec());
         assert_eq!(direct, Ok(vec![Host::Tcp("other".into())]));
-    }
-
-    #[test]
-    fn secret_is_long_and_not_the_public_one_on_aws() {
-        let secret = |value: &str| env(&[("BETTER_AUTH_SECRET", value), ("LAMBDA_TASK_ROOT", "/var/task")]);
-        assert!(problem(secret(&"x".repeat(31)).auth()).starts_with("BETTER_AUTH_SECRET: is shorter"));
-        assert!(secret(&"x".repeat(32)).auth().is_ok());
-        assert!(problem(secret(DEVELOPMENT_SECRET).auth()).contains("public development secret"));
-        assert!(env(&[("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET)]).auth().is_ok());
-    }
-
-    /// Where the keys are and what `iss` and `aud` must be.
-    fn pins(variables: &[(&str, &str)]) -> Result<[Option<String>; 3], ConfigError> {
-        env(variables).auth().map(|auth| [auth.jwks_url, auth.issuer, auth.audience])
-    }
-
-    #[test]
-    fn better_auth_url_says_where_the_keys_are_and_pins_the_origin() {
-        let cases = [
-            (
-                "https://App.example.com:443/api/auth",
-                "https://App.example.com:443/api/auth/jwks",
-                "https://app.example.com",
-            ),
-            ("https://app.example.com/", "https://app.example.com/api/auth/jwks", "https://app.example.com"),
-            ("http://127.0.0.1:3005", "http://127.0.0.1:3005/api/auth/jwks", "http://127.0.0.1:3005"),
-            ("http://[::1]:3005/auth/", "http://[::1]:3005/auth/jwks", "http://[::1]:3005"),
-            ("http://auth.localhost", "http://auth.localhost/api/auth/jwks", "http://auth.localhost"),
-        ];
-        for (url, jwks, origin) in cases {
-            let expected = [jwks, origin, origin].map(|text| Some(text.to_owned()));
-            assert_eq!(pins(&[("BETTER_AUTH_URL", url)]), Ok(expected), "{url}");
-        }
-        for wrong in ["app.example.com", "ftp://app.example.com", "https://", "https://u@h", "http://app.example.com"] {
-            for name in ["BETTER_AUTH_URL", "JWKS_URL"] {
-                assert!(problem(pins(&[(name, wrong)])).starts_with(&format!("{name}: ")), "{wrong}");
-            }
-        }
-    }
-
-    #[test]
-    fn another_issuer_is_named_completely() {
-        let (jwks, issuer, audience) =
-            (("JWKS_URL", "https://i.example/keys"), ("JWT_ISSUER", "https://i.example/"), ("JWT_AUDIENCE", "tasks"));
-        let all = |texts: [&str; 3]| Ok(texts.map(|text| Some(text.to_owned())));
-        assert_eq!(pins(&[jwks, issuer, audience]), all(["https://i.example/keys", "https://i.example/", "tasks"]));
-        let better_auth = ("BETTER_AUTH_URL", "https://app.example");
-        let app = "https://app.example";
-        assert_eq!(pins(&[better_auth, audience]), all(["https://app.example/api/auth/jwks", app, "tasks"]));
-        assert_eq!(pins(&[better_auth, jwks]), all(["https://i.example/keys", app, app]));
-        assert!(problem(pins(&[jwks, audience])).starts_with("JWT_ISSUER: is missing"));
-        assert!(problem(pins(&[jwks, issuer])).starts_with("JWT_AUDIENCE: is missing"));
-        assert!(problem(pins(&[issuer, audience])).starts_with("BETTER_AUTH_URL: is missing"));
-        let secret = ("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET);
-        assert_eq!(pins(&[secret]), Ok([None, None, None]));
     }
 
     #[test]
