@@ -1,6 +1,6 @@
 """Prints template.yaml as CloudFormation gets it: after AWS's own SAM transform, which runs offline.
 
-usage: transform.py template.yaml
+usage: transform.py template.yaml NAME=VALUE...
 """
 
 import json
@@ -26,4 +26,5 @@ for resource in template["Resources"].values():
         # What `sam deploy` does after it has uploaded the artefact.
         properties = resource["Properties"]
         properties["CodeUri"] = {"Bucket": "artefacts", "Key": properties["CodeUri"]}
-json.dump(transform(template, {}, NoManagedPolicies()), sys.stdout, indent=2)
+parameters = dict(argument.split("=", 1) for argument in sys.argv[2:])
+json.dump(transform(template, parameters, NoManagedPolicies()), sys.stdout, indent=2)

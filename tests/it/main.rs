@@ -15,6 +15,7 @@ mod list;
 mod lost_connections;
 mod migrations;
 mod ownership;
+mod plans;
 mod pooler;
 mod races;
 mod retries;

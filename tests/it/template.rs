@@ -146,10 +146,25 @@ fn migrations_run_again_when_their_code_is_another() {
     assert!(migrations["ServiceTimeout"].as_u64().unwrap() > timeout);
 }
 
+/// Traffic goes to published versions. Of a release that has only other parameters, each function has
+/// another version all the same.
+#[test]
+fn every_release_publishes_every_function() {
+    let versions = |template: &Value| -> BTreeSet<String> {
+        of_type(template, "AWS::Lambda::Version").into_iter().map(|(id, _)| id.to_owned()).collect()
+    };
+    let next = std::env::var("TEST_NEXT_TEMPLATE").expect("TEST_NEXT_TEMPLATE, which `cargo xtask test` makes");
+    let next = serde_json::from_str(&std::fs::read_to_string(next).unwrap()).unwrap();
+    let (now, next) = (versions(&template()), versions(&next));
+    assert_eq!((now.len(), next.len()), (13, 13));
+    assert!(now.is_disjoint(&next), "{now:?}");
+}
+
 #[test]
 fn parameters_refuse_nonsense() {
     let template = template();
-    let cases: [(&str, &[&str], &[&str]); 6] = [
+    let cases: [(&str, &[&str], &[&str]); 7] = [
+        ("Release", &["1700000000", "0a1b2c3d4e5f"], &["", "1", "v1.2.3", "1700000000 "]),
         ("SecretName", &["task-api", "prod/task-api"], &["", "a b", "arn:aws:secretsmanager:x"]),
         ("SecretVersionId", &["", "01234567-89ab-cdef-0123-456789abcdef"], &["latest", "1"]),
         ("BetterAuthUrl", &["https://auth.example.com", "https://a.b/api/auth"], &["", "http://a.b", "a.b"]),

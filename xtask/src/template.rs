@@ -30,14 +30,17 @@ pub(crate) async fn check(sam: &Sam) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the SAM transform and answers the file with its result.
-pub(crate) async fn transform(sam: &Sam) -> Result<PathBuf, Failure> {
+/// Runs the SAM transform for two releases, and answers the files with its results.
+pub(crate) async fn transform(sam: &Sam) -> Result<[PathBuf; 2], Failure> {
     let script = root().join("tests").join("transform.py");
-    let output = Command::new(&sam.python).arg(script).arg(root().join("template.yaml")).output().await?;
-    if !output.status.success() {
-        return Err(Failure::new(format!("The SAM transform failed: {}", String::from_utf8_lossy(&output.stderr))));
+    let paths = ["template.json", "template-of-the-next-release.json"].map(|name| target().join(name));
+    for (path, release) in paths.iter().zip(["Release=1700000000", "Release=1700000001"]) {
+        let mut command = Command::new(&sam.python);
+        let output = command.arg(&script).arg(root().join("template.yaml")).arg(release).output().await?;
+        if !output.status.success() {
+            return Err(Failure::new(format!("The SAM transform failed: {}", String::from_utf8_lossy(&output.stderr))));
+        }
+        fs::write(path, &output.stdout).context(path.display())?;
     }
-    let path = target().join("template.json");
-    fs::write(&path, &output.stdout).context(path.display())?;
-    Ok(path)
+    Ok(paths)
 }

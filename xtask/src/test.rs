@@ -33,13 +33,14 @@ pub(crate) async fn run() -> Result<(), Failure> {
     cargo("Checking the format", &["fmt", "--all", "--check"]).await?;
     cargo("Checking with clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?;
     template::check(&sam).await?;
-    let template = template::transform(&sam).await?;
+    let [template, next_template] = template::transform(&sam).await?;
     browser::client().await?;
     dev::build().await?;
     let server = Server::start("test", Durability::Throwaway).await?;
     let mut variables = vec![
         ("TEST_DATABASE_URL", server.url("postgres")),
         ("TEST_TEMPLATE", template.display().to_string()),
+        ("TEST_NEXT_TEMPLATE", next_template.display().to_string()),
         ("TEST_SCHEMATHESIS", schemathesis.display().to_string()),
     ];
     variables.extend(pgbouncer.map(|program| ("TEST_PGBOUNCER", server.run_as(&program))));

@@ -34,6 +34,9 @@ async fn connected(database: &Config, request: &Request) -> Result<Report, Failu
     // A lock of the transaction and not of the session: it goes with the transaction, however
     // that ends, and a pooler cannot leave it behind. Whoever comes second waits here.
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(Failure::database)?;
+    // What a script locks, Better Auth's users among it, others wait for meanwhile: it may not wait
+    // long itself.
+    transaction.batch_execute("SET LOCAL lock_timeout = '10s'").await.map_err(Failure::database)?;
     let mut transaction = OneTransaction(transaction);
     let report = locked(&mut transaction, request).await?;
     transaction.0.commit().await.map_err(Failure::database)?;

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures_util::future::join3;
 use native_tls::TlsConnector;
 use postgres_native_tls::MakeTlsConnector;
@@ -111,7 +111,16 @@ impl Db {
             Some(tls) => Manager::from_config(config, tls, recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
-        let pool = Pool::builder(manager).max_size(size).build().map_err(|_| DbError::Pool)?;
+        let mut pool = Pool::builder(manager).max_size(size);
+        if size > 1 {
+            // Of several, one may rest while others are at work. Nothing is frozen where there are
+            // several, so that any clock tells.
+            pool = pool.pre_recycle(Hook::sync_fn(|_, metrics| match metrics.last_used() {
+                idle if idle > IDLE => Err(HookError::message("idle for too long")),
+                _ => Ok(()),
+            }));
+        }
+        let pool = pool.build().map_err(|_| DbError::Pool)?;
         Ok(Self { pool, tls, row_level_security, alive: SystemTime::now().into() })
     }
 
@@ -218,19 +227,27 @@ impl Db {
     /// Sends a statement, with what it has to run in, and waits for all the answers.
     async fn send(&self, client: &Object, statement: &Statement<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
         let rows = client.query_typed(statement.sql, statement.parameters);
-        let Some(owner) = statement.owner.filter(|_| self.row_level_security) else { return rows.await };
+        if !self.row_level_security {
+            return rows.await;
+        }
         let left = telemetry::deadline().saturating_duration_since(Instant::now()).saturating_sub(SERVERS_MARGIN);
+        let caller = statement.owner.map(|owner| owner.id().to_string()).unwrap_or_default();
         let prologue = format!(
-            "BEGIN; SET LOCAL ROLE {ROLE}; SET LOCAL {CALLER} = '{}'; SET LOCAL statement_timeout = {}",
-            owner.id(),
+            "BEGIN; SET LOCAL ROLE {ROLE}; SET LOCAL {CALLER} = '{caller}'; SET LOCAL statement_timeout = {}",
             // 0 would be none.
             left.as_millis().max(1),
         );
-        // All three are sent before the first answer is waited for. After a failure the server
-        // refuses what follows, and the COMMIT of a failed transaction is a rollback.
+        // All three are sent before the first answer is waited for. In a transaction that has failed
+        // the server refuses what follows, and its COMMIT is a rollback.
         let (begun, rows, committed) =
             join3(client.batch_execute(&prologue), rows, client.batch_execute("COMMIT")).await;
-        begun?;
+        if let Err(error) = begun {
+            if rows.is_ok() {
+                // It failed before there was a transaction: somebody cancelled it at that moment.
+                telemetry::warn("a statement ran outside of its transaction", &error);
+            }
+            return Err(error);
+        }
         let rows = rows?;
         committed?;
         Ok(rows)

@@ -6,6 +6,7 @@
 
 mod change;
 mod create;
+mod cursor;
 mod list;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,8 @@ use tokio_postgres::{Row, types::Type};
 
 pub use change::{complete, delete, update};
 pub use create::{Created, create};
-pub use list::{ListQuery, MAX_LIMIT, SORTS, TaskPage, list};
+pub use cursor::SORTS;
+pub use list::{ListQuery, MAX_LIMIT, TaskPage, list};
 
 use crate::{
     Error, Result, Text,

@@ -1,0 +1,93 @@
+//! What a statement costs stays what it is as tables grow: none reads a table from end to end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use shared::routes::{Access, ROUTES};
+use tests::{Api, Request};
+
+/// Waits until a count has become so large. Connections report when they end, at the latest.
+async fn until_it_is(api: &Api, count: &str, least: i64) {
+    let others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    api.database.execute(&format!("SELECT pg_terminate_backend(pid) {others}")).await;
+    let end = Instant::now() + Duration::from_secs(10);
+    while api.database.value::<i64>(count).await < least {
+        assert!(Instant::now() < end, "the statements are not counted");
+        api.database.execute("SELECT pg_stat_clear_snapshot()").await;
+    }
+}
+
+/// So many that an index pays.
+const USERS: i32 = 500;
+
+#[tokio::test]
+async fn no_statement_reads_a_table_from_end_to_end() {
+    let api = Api::new().await;
+    api.database
+        .execute(&format!(
+            r#"INSERT INTO "user" (id, name, email, "emailVerified")
+                   SELECT id, 'User ' || id, id || '@example.com', FALSE FROM generate_series(1, {USERS}) AS id;
+               INSERT INTO task (user_id, title, description)
+                   SELECT id, 'Task ' || number, repeat('words ', 20)
+                   FROM generate_series(1, {USERS}) AS id, generate_series(1, 50) AS number;
+               INSERT INTO idempotency_key
+                   SELECT id, number::TEXT, '\x00', number FROM generate_series(1, {USERS}) AS id, generate_series(1, 20) AS number;
+               ANALYZE"#
+        ))
+        .await;
+    let scans = |kind: &str| {
+        format!(
+            "SELECT COALESCE(sum({kind}), 0)::BIGINT FROM pg_stat_user_tables
+             WHERE relname IN ('task', 'user', 'idempotency_key')"
+        )
+    };
+    let own: i64 = api.database.value("SELECT min(id) FROM task WHERE user_id = 1").await;
+    let others: i64 = api.database.value("SELECT min(id) FROM task WHERE user_id = 2").await;
+    let lists = ["?limit=10", "?completed=false&sort=-title", "?q=TASK&sort=updated_at", "?sort=-created_at&limit=1"];
+    let mut requests: Vec<_> =
+        lists.iter().map(|query| Request::new("GET", &format!("/api/1/tasks{query}")).user(1)).collect();
+    let keyed = Request::new("POST", "/api/1/tasks").user(1).header("Idempotency-Key", "k");
+    requests.push(keyed.json(json!({ "title": "x" })));
+    for id in [own, others, 999_999_999] {
+        for route in ROUTES.iter().filter(|route| route.access == Access::User && route.function != "delete-me") {
+            let path = route.path.replace("{user_id}", "1").replace("{id}", &id.to_string());
+            requests.push(Request::new(route.method, &path).user(1).json(json!({ "title": "x", "name": "x" })));
+        }
+    }
+    let next = api.send(Request::new("GET", "/api/1/tasks?limit=10&sort=title").user(1)).await.next().unwrap();
+    requests.push(Request::new("GET", &next).user(1));
+    let before: i64 = api.database.value(&scans("seq_scan")).await;
+    let indexed: i64 = api.database.value(&scans("idx_scan")).await;
+    let count = i64::try_from(requests.len()).unwrap();
+    for request in requests {
+        let answer = api.send(request.clone()).await;
+        assert!(answer.status < 500, "{request:?}: {}", answer.body);
+    }
+    until_it_is(&api, &scans("idx_scan"), indexed + count).await;
+    assert_eq!(api.database.value::<i64>(&scans("seq_scan")).await, before);
+}
+
+/// Somebody who has most of the tasks, and the newest: their first is not looked for among everyone's.
+#[tokio::test]
+async fn a_list_begins_at_its_users_first_task() {
+    let api = Api::new().await;
+    let everyone: Vec<_> = (1..=USERS).collect();
+    api.database.users(&everyone).await;
+    api.database
+        .execute(&format!(
+            "INSERT INTO task (user_id, title) SELECT 2 + number % ({USERS} - 2), 'x' FROM generate_series(1, 20000) AS number;
+             INSERT INTO task (user_id, title) SELECT 1, 'x' FROM generate_series(1, 60000);
+             ANALYZE"
+        ))
+        .await;
+    let scans = |index: &str| format!("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}'");
+    let (by_id, by_user) = (scans("task_pkey"), scans("task_user_id_id"));
+    let before: i64 = api.database.value(&by_id).await;
+    let indexed: i64 = api.database.value(&by_user).await;
+    for query in ["?limit=10", "?limit=10&completed=false", "?limit=10&q=x", "?limit=10&sort=-id"] {
+        let listed = api.send(Request::new("GET", &format!("/api/1/tasks{query}")).user(1)).await;
+        assert_eq!(listed.json().as_array().unwrap().len(), 10, "{query}");
+    }
+    until_it_is(&api, &by_user, indexed + 4).await;
+    assert_eq!(api.database.value::<i64>(&by_id).await, before);
+}
