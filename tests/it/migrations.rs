@@ -201,3 +201,16 @@ async fn a_database_that_is_away_is_reported() {
     let error = function.invoke(&json!({ "action": "up" })).await.unwrap_err();
     assert_eq!(error["errorType"], "Connect", "{error}");
 }
+
+/// Whoever signs in meanwhile would wait behind it.
+#[tokio::test]
+async fn a_script_does_not_wait_long_for_anothers_lock() {
+    let (database, function) = fresh().await;
+    function.invoke(&json!({ "action": "up", "to": 2 })).await.unwrap();
+    database.execute(r#"BEGIN; SELECT FROM "user""#).await;
+    let error = function.invoke_within(&json!({ "action": "up" }), Duration::from_secs(30)).await.unwrap_err();
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(message.contains("V4__row_level_security.sql") && message.contains("55P03"), "{message}");
+    database.execute("ROLLBACK").await;
+    function.invoke(&json!({ "action": "up" })).await.unwrap();
+}

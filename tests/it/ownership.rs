@@ -177,3 +177,14 @@ async fn clocks_may_differ_by_five_seconds() {
     assert_eq!(status(60, 3).await, 200);
     assert_eq!(status(60, 9).await, 401);
 }
+
+#[tokio::test]
+async fn a_token_is_no_longer_than_8_kib() {
+    let api = Api::new().await;
+    api.database.users(&[OWN]).await;
+    let status = async |length: usize| {
+        let token = token::with(&json!({ "sub": "1", "exp": token::now() + 60, "more": "x".repeat(length) }));
+        api.send(Request::new("GET", "/api/1/tasks").bearer(&token)).await.status
+    };
+    assert_eq!((status(5000).await, status(7000).await), (200, 401));
+}

@@ -142,3 +142,18 @@ async fn without_the_lock_the_api_is_the_same() {
         api.send(tests::Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "new" }))).await.json();
     assert_eq!(created["title"], "new");
 }
+
+/// A user that the migrations do not know: whoever looks after the API hears of it from `/health`.
+#[tokio::test]
+async fn health_is_the_role_too() {
+    let database = Database::migrated().await;
+    let role = format!("stranger_{}", std::process::id());
+    database.execute(&format!("CREATE ROLE {role} LOGIN")).await;
+    let url = database.url().replacen("postgres@", &format!("{role}@"), 1);
+    let api = Api::over(database, &url);
+    let health = || tests::Request::new("GET", "/health");
+    assert_eq!(api.send(health()).await.status, 500);
+    api.database.execute(&format!("GRANT {ROLE} TO {role}")).await;
+    assert_eq!(api.send(health()).await.status, 200);
+    api.database.execute(&format!("DROP OWNED BY {role}")).await;
+}
