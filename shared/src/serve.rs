@@ -11,7 +11,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use tokio::time::Instant;
 
@@ -19,7 +18,7 @@ use crate::{
     Error, Result,
     app::State,
     config::Env,
-    http::{Cors, Request, Response, ServerEvent, harden},
+    http::{Cors, Header, Request, Response, ServerEvent, harden},
     routes::ROUTES,
     telemetry::{self, Metrics, RequestLine},
 };
@@ -94,7 +93,7 @@ struct Front<S, H> {
 }
 
 impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
-    async fn answer(&self, event: &ServerEvent, context: &Context) -> ApiGatewayV2httpResponse {
+    async fn answer(&self, event: &ServerEvent, context: &Context) -> Response {
         let deadline = Instant::now() + telemetry::time_left(context.deadline);
         let request = Request::from_event(event);
         let work = async {
@@ -113,7 +112,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
         };
         let cold_start = self.cold.swap(false, Ordering::Relaxed);
         let mut response = result.unwrap_or_else(Response::from);
-        let origin = request.as_ref().ok().and_then(|request| request.header("origin"));
+        let origin = request.as_ref().ok().and_then(|request| request.header(Header::Origin));
         self.cors.apply(origin, &mut response);
         harden(&mut response);
         response.header("x-request-id", context.request_id.clone());
@@ -130,7 +129,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
             causes,
             metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, response.status(), cold_start)),
         });
-        response.into_event()
+        response
     }
 }
 

@@ -165,7 +165,7 @@ async fn events_that_are_no_requests() {
         json!({ "rawPath": "/api/1/tasks", "requestContext": null }),
         json!({ "rawPath": "/api/1/tasks", "requestContext": { "http": {} } }),
         json!({ "rawPath": 1, "requestContext": { "http": { "method": "POST" } } }),
-        json!({ "rawPath": "/", "requestContext": { "http": { "method": "POST" } }, "headers": { "a": 1 } }),
+        json!({ "rawPath": "/", "requestContext": { "http": { "method": "POST" } }, "headers": { "origin": 1 } }),
         json!({ "httpMethod": "POST", "path": "/api/1/tasks", "resource": "/" }),
     ] {
         let answer = function.invoke(&event).await.unwrap();

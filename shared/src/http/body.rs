@@ -4,7 +4,7 @@ use std::str::from_utf8;
 
 use serde_json::{Map, Value, json};
 
-use super::{Problem, Problems, Request, problem::Loc};
+use super::{Header, Problem, Problems, Request, problem::Loc};
 use crate::{Error, Text};
 
 /// A JSON object whose fields are read one by one.
@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
     /// The object in a body that need not be there: one that is empty, null or no JSON counts as
     /// an object without fields.
     pub fn read_optional(request: &Request, problems: &'a mut Problems) -> Option<Self> {
-        let is_object = request.header("content-type").is_some_and(is_json)
+        let is_object = request.header(Header::ContentType).is_some_and(is_json)
             && request.body().is_ok_and(|body| !body.is_empty() && *body != *b"null");
         if is_object { Self::read(request, problems) } else { Some(Self { object: Map::new(), problems }) }
     }
@@ -145,7 +145,7 @@ fn object(request: &Request) -> crate::Result<Result<Map<String, Value>, Problem
         return Ok(Err(Problem::missing(json!(["body"]), Value::Null)));
     }
     let text = from_utf8(&body).map_err(|_| Error::UnreadableBody)?;
-    let value = if request.header("content-type").is_some_and(is_json) {
+    let value = if request.header(Header::ContentType).is_some_and(is_json) {
         serde_json::from_str(text).map_err(|error| Error::Invalid(vec![malformed(text, &error)]))?
     } else {
         Value::from(text)

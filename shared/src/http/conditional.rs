@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Input, Problems, Request};
+use super::{Header, Input, Problems, Request};
 
 /// A resource whose every version has a tag of its own.
 pub trait Versioned: Serialize {
@@ -47,7 +47,7 @@ impl IfMatch {
 
 impl Input for IfMatch {
     fn read(request: &Request, _: &mut Problems) -> Option<Self> {
-        Some(match request.header("if-match").map(str::trim) {
+        Some(match request.header(Header::IfMatch).map(str::trim) {
             None | Some("*") => Self::Any,
             Some(tags) => Self::Versions(tags.split(',').filter_map(|tag| Version::of_tag(tag.trim())).collect()),
         })
@@ -56,7 +56,7 @@ impl Input for IfMatch {
 
 /// Whether the client has this version already (`If-None-Match`, where a weak tag is as good).
 pub(super) fn is_known(request: &Request, version: Version) -> bool {
-    let tags = request.header("if-none-match").unwrap_or_default().split(',').map(str::trim);
+    let tags = request.header(Header::IfNoneMatch).unwrap_or_default().split(',').map(str::trim);
     tags.into_iter().any(|tag| tag == "*" || Version::of_tag(tag.strip_prefix("W/").unwrap_or(tag)) == Some(version))
 }
 

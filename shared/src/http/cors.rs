@@ -1,7 +1,7 @@
 //! Cross-origin requests, as the [Fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)
 //! has them: allowed for the configured origins, with credentials.
 
-use super::{Request, Response};
+use super::{Header, Request, Response};
 use crate::routes::ROUTES;
 
 /// How long a browser may remember a preflight, in seconds.
@@ -25,14 +25,14 @@ impl Cors {
     /// Adds the headers that every answer to a request from `origin` needs.
     pub(crate) fn apply(&self, origin: Option<&str>, response: &mut Response) {
         if !response.has_header("vary") {
-            response.header("vary", "Origin".into());
+            response.header("vary", "Origin");
         }
         let Some(origin) = origin.filter(|origin| self.origins.iter().any(|allowed| allowed == origin)) else {
             return;
         };
-        response.header("access-control-allow-origin", origin.into());
-        response.header("access-control-allow-credentials", "true".into());
-        response.header("access-control-expose-headers", EXPOSED.into());
+        response.header("access-control-allow-origin", origin.to_owned());
+        response.header("access-control-allow-credentials", "true");
+        response.header("access-control-expose-headers", EXPOSED);
     }
 }
 
@@ -41,8 +41,8 @@ impl Cors {
 #[must_use]
 pub fn preflight(request: &Request) -> Option<Response> {
     let is_preflight = request.method() == "OPTIONS"
-        && request.header("origin").is_some()
-        && request.header("access-control-request-method").is_some();
+        && request.header(Header::Origin).is_some()
+        && request.header(Header::AccessControlRequestMethod).is_some();
     if !is_preflight {
         return None;
     }
@@ -50,11 +50,11 @@ pub fn preflight(request: &Request) -> Option<Response> {
     methods.sort_unstable();
     methods.dedup();
     let mut response = Response::preflight();
-    response.header("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers".into());
+    response.header("vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
     response.header("access-control-allow-methods", methods.join(", "));
-    response.header("access-control-max-age", MAX_AGE.into());
-    if let Some(headers) = request.header("access-control-request-headers") {
-        response.header("access-control-allow-headers", headers.into());
+    response.header("access-control-max-age", MAX_AGE);
+    if let Some(headers) = request.header(Header::AccessControlRequestHeaders) {
+        response.header("access-control-allow-headers", headers.to_owned());
     }
     Some(response)
 }

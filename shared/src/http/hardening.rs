@@ -17,7 +17,7 @@ const HEADERS: [(&str, &str); 5] = [
 pub(crate) fn harden(response: &mut Response) {
     for (name, value) in HEADERS {
         if !response.has_header(name) {
-            response.header(name, value.into());
+            response.header(name, value);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Input, Problem, Problems, Request};
+use super::{Header, Input, Problem, Problems, Request};
 use crate::Error;
 
 const HEADER: &str = "idempotency-key";
@@ -31,7 +31,7 @@ impl IdempotencyKey {
 
 impl Input for Option<IdempotencyKey> {
     fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let Some(key) = request.header(HEADER).map(str::trim) else { return Some(None) };
+        let Some(key) = request.header(Header::IdempotencyKey).map(str::trim) else { return Some(None) };
         if key.is_empty() || key.len() > MAX_LENGTH || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             problems.push(problem("the key must have 1 to 255 visible ASCII characters", key));
             return None;

@@ -1,5 +1,8 @@
 //! What a caller is told, and what the log is told, when a request is not answered as asked.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::json;
 
 use super::Response;
@@ -12,7 +15,7 @@ const RETRY_AFTER: &str = "1";
 impl From<Error> for Response {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unauthenticated(_) => detail(401, "Not authenticated").and("www-authenticate", "Bearer".into()),
+            Error::Unauthenticated(_) => detail(401, "Not authenticated").and("www-authenticate", "Bearer"),
             Error::Forbidden => detail(403, "Not authorized"),
             Error::TaskNotFound => detail(404, "Task not found"),
             Error::PreconditionFailed => detail(412, "The task has changed since"),
@@ -26,11 +29,9 @@ impl From<Error> for Response {
             Error::UnreadableBody => detail(400, "There was an error parsing the body"),
             Error::BodyTooLarge => detail(413, "The body is too large"),
             Error::NotAnHttpEvent => detail(400, "Not a request of an API Gateway HTTP API"),
-            Error::NoKeys => {
-                detail(503, "Tokens cannot be verified at the moment").and("retry-after", RETRY_AFTER.into())
-            }
+            Error::NoKeys => detail(503, "Tokens cannot be verified at the moment").and("retry-after", RETRY_AFTER),
             Error::Database(error) if error.is_passing() => {
-                detail(503, "The database is not available").and("retry-after", RETRY_AFTER.into())
+                detail(503, "The database is not available").and("retry-after", RETRY_AFTER)
             }
             Error::Database(_) | Error::Panic => detail(500, "Server error"),
         }
@@ -51,12 +52,16 @@ impl Error {
 }
 
 impl Response {
-    fn and(mut self, name: &'static str, value: String) -> Self {
+    fn and(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.header(name, value);
         self
     }
 }
 
 fn detail(status: u16, detail: &'static str) -> Response {
-    Response::json(status, &json!({ "detail": detail }))
+    #[derive(Serialize)]
+    struct Detail {
+        detail: &'static str,
+    }
+    Response::json(status, &Detail { detail })
 }

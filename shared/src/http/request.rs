@@ -1,13 +1,13 @@
 //! A request, as API Gateway's HTTP API describes it to a function.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use super::{Problem, Problems};
+use super::{Header, Problem, Problems, headers::Headers};
 use crate::{
     Error, Result,
     auth::{Caller, Owner},
@@ -35,11 +35,18 @@ struct Event {
     route_key: Option<String>,
     raw_path: String,
     raw_query_string: Option<String>,
-    headers: Option<BTreeMap<String, String>>,
-    path_parameters: Option<BTreeMap<String, String>>,
+    headers: Option<Headers>,
+    path_parameters: Option<PathParameters>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
     request_context: RequestContext,
+}
+
+/// The parameters in the paths of the route table.
+#[derive(Debug, Deserialize)]
+struct PathParameters {
+    user_id: Option<String>,
+    id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,17 +121,16 @@ impl Request {
         form_urlencoded::parse(self.raw_query().as_bytes())
     }
 
-    /// A header by its lower-case name. API Gateway joins repeated ones with commas.
+    /// The value of a header.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.0.headers.iter().flatten().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+    pub fn header(&self, header: Header) -> Option<&str> {
+        self.0.headers.as_ref()?.get(header)
     }
 
     /// Whether the client takes an answer compressed with gzip.
     #[must_use]
     pub fn accepts_gzip(&self) -> bool {
-        let codings = self.header("accept-encoding").unwrap_or_default().split(',');
+        let codings = self.header(Header::AcceptEncoding).unwrap_or_default().split(',');
         codings.into_iter().any(|coding| {
             let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
             name.trim().eq_ignore_ascii_case("gzip") && !["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(&weight.trim())
@@ -138,7 +144,7 @@ impl Request {
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
     pub(crate) fn of_owner<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
-        let user_id = self.path_integer("user_id", &mut problems);
+        let user_id = self.user_id(&mut problems);
         let input = T::read(self, &mut problems);
         let owner = user_id.map(|user_id| caller.of_path(user_id)).transpose()?;
         problems.into_result()?;
@@ -156,10 +162,25 @@ impl Request {
         input.map(|input| (caller.of_me(), input)).ok_or(Error::Invalid(Vec::new()))
     }
 
+    /// The user whom the path names.
+    fn user_id(&self, problems: &mut Problems) -> Option<i128> {
+        self.path_integer("user_id", |parameters| parameters.user_id.as_deref(), problems)
+    }
+
+    /// The task that the path names.
+    pub(crate) fn task_id(&self, problems: &mut Problems) -> Option<i128> {
+        self.path_integer("id", |parameters| parameters.id.as_deref(), problems)
+    }
+
     /// A path parameter: an optional `-` and ASCII digits. What is past 128 bits becomes the
     /// nearest that is not: either way it is an id that nothing has.
-    pub(crate) fn path_integer(&self, name: &'static str, problems: &mut Problems) -> Option<i128> {
-        let text = self.path_parameter(name);
+    fn path_integer(
+        &self,
+        name: &'static str,
+        of: fn(&PathParameters) -> Option<&str>,
+        problems: &mut Problems,
+    ) -> Option<i128> {
+        let text = self.decoded(self.0.path_parameters.as_ref().and_then(of).unwrap_or_default());
         let digits = text.strip_prefix('-').unwrap_or(&text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             problems.push(Problem::integer(json!(["path", name]), &text));
@@ -171,9 +192,7 @@ impl Request {
 
     /// A path parameter, decoded. API Gateway has decoded it; `cargo lambda watch`, which calls
     /// every route `$default`, has not.
-    fn path_parameter(&self, name: &str) -> Cow<'_, str> {
-        let parameters = self.0.path_parameters.as_ref();
-        let text = parameters.and_then(|all| all.get(name)).map_or("", String::as_str);
+    fn decoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.0.route_key.as_deref() == Some("$default") {
             percent_decode_str(text).decode_utf8_lossy()
         } else {

@@ -1,11 +1,9 @@
-//! An answer, until it becomes API Gateway's.
+//! An answer, and how API Gateway wants it.
 
-use lambda_http::{
-    Body,
-    aws_lambda_events::apigw::ApiGatewayV2httpResponse,
-    http::{HeaderMap, HeaderName, HeaderValue},
-};
-use serde::Serialize;
+use std::borrow::Cow;
+
+use lambda_http::Body;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::{
@@ -13,17 +11,25 @@ use super::{
     conditional::{Versioned, is_known},
 };
 
-/// An answer.
-#[derive(Debug, Clone)]
+/// An answer. Serialized, it is
+/// [what API Gateway expects](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html#http-api-develop-integrations-lambda.response).
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Response {
+    #[serde(rename = "statusCode")]
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    #[serde(serialize_with = "sendable")]
+    headers: Vec<(&'static str, Cow<'static, str>)>,
+    is_base64_encoded: bool,
     body: Body,
 }
 
 /// What the page of the documentation may do: run what is in it and talk to this API.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The most headers that an answer has.
+const MOST_HEADERS: usize = 16;
 
 impl Response {
     /// 200 with a body.
@@ -62,7 +68,7 @@ impl Response {
         let mut response = Self::json(201, body).with_tag(body);
         response.header("location", location);
         if is_replay {
-            response.header("idempotent-replayed", "true".into());
+            response.header("idempotent-replayed", "true");
         }
         response
     }
@@ -99,14 +105,14 @@ impl Response {
     #[must_use]
     pub fn html_gzip(body: &'static [u8]) -> Self {
         let mut response = Self::html_of(body);
-        response.header("content-encoding", "gzip".into());
+        response.header("content-encoding", "gzip");
         response
     }
 
     fn html_of(body: impl Into<Body>) -> Self {
         let mut response = Self::new(200, "text/html; charset=utf-8", body);
-        response.header("content-security-policy", PAGE_POLICY.into());
-        response.header("vary", "Origin, Accept-Encoding".into());
+        response.header("content-security-policy", PAGE_POLICY);
+        response.header("vary", "Origin, Accept-Encoding");
         response
     }
 
@@ -132,11 +138,18 @@ impl Response {
     }
 
     fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: "".into() }
+        Self::of_body(status, "".into())
     }
 
-    fn new(status: u16, content_type: &str, body: impl Into<Body>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
+    fn new(status: u16, content_type: &'static str, body: impl Into<Body>) -> Self {
+        let mut response = Self::of_body(status, body.into());
+        response.header("content-type", content_type);
+        response
+    }
+
+    fn of_body(status: u16, body: Body) -> Self {
+        let is_base64_encoded = matches!(body, Body::Binary(_));
+        Self { status, headers: Vec::with_capacity(MOST_HEADERS), is_base64_encoded, body }
     }
 
     /// The status code.
@@ -146,27 +159,21 @@ impl Response {
     }
 
     /// Adds a header; one of the same name gives way.
-    pub(crate) fn header(&mut self, name: &'static str, value: String) {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value));
+    pub(crate) fn header(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        let value = value.into();
+        match self.headers.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, former)) => *former = value,
+            None => self.headers.push((name, value)),
+        }
     }
 
     pub(super) fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(other, _)| *other == name)
     }
+}
 
-    /// What API Gateway expects. A header whose value cannot be one is left out.
-    pub(crate) fn into_event(self) -> ApiGatewayV2httpResponse {
-        let headers: HeaderMap = self
-            .headers
-            .into_iter()
-            .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
-            .collect();
-        let mut event = ApiGatewayV2httpResponse::default();
-        event.status_code = i64::from(self.status);
-        event.headers = headers;
-        event.is_base64_encoded = matches!(self.body, Body::Binary(_));
-        event.body = Some(self.body);
-        event
-    }
+/// As a map, without what is no value of a header (RFC 9110, section 5.5, and ASCII alone).
+fn sendable<S: Serializer>(headers: &[(&'static str, Cow<'static, str>)], serializer: S) -> Result<S::Ok, S::Error> {
+    let is_sendable = |value: &str| value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
+    serializer.collect_map(headers.iter().filter(|(_, value)| is_sendable(value)).map(|(name, value)| (name, value)))
 }

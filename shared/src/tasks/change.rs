@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Type;
 
-use super::{Completion, Task, TaskChanges, TaskId, columns, holder, own};
+use super::{COLUMNS, Completion, Task, TaskChanges, TaskId, own, refusal};
 use crate::{
     Error, Result, Text,
     auth::Owner,
@@ -95,26 +95,23 @@ impl Write {
     /// Runs an `UPDATE` or `DELETE`, and tells why it found no task.
     async fn run(&self, db: &Db, statement: &str) -> Result<Task> {
         let sql = format!(
-            r#"
+            "
             WITH written AS (
                 {statement}
                 WHERE id = {id} AND user_id = $1{condition}
-                RETURNING {task}
+                RETURNING {COLUMNS}
             )
-            SELECT {written}, CASE WHEN written.id IS NULL THEN task_holder({id}) END AS holder
-            FROM "user" AS owner
+            SELECT {COLUMNS}, CASE WHEN id IS NULL THEN task_refusal($1, {id}) END AS refusal
+            FROM (SELECT) AS always
             LEFT JOIN written ON TRUE
-            WHERE owner.id = $1
-            "#,
+            ",
             id = self.id,
             condition = self.condition,
-            task = columns("task"),
-            written = columns("written"),
         );
         let rows = db.query(self.owner, self.repeat, &sql, &self.arguments.parameters()).await?;
-        if !self.condition.is_empty() && rows.first().and_then(holder) == Some(self.owner.id()) {
+        if !self.condition.is_empty() && rows.first().and_then(refusal) == Some("own") {
             return Err(Error::PreconditionFailed);
         }
-        own(self.owner, &rows)
+        own(&rows)
     }
 }

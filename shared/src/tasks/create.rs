@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::Type;
 
-use super::{NewTask, Task, columns, from_row};
+use super::{COLUMNS, NewTask, Task, from_row};
 use crate::{
     Error, Result, Text,
     auth::Owner,
@@ -47,14 +47,12 @@ async fn create_another(db: &Db, owner: Owner, task: &NewTask, most: i64) -> Res
             SELECT owner.id, $2, $3
             FROM owner
             WHERE {HAS_ROOM}
-            RETURNING {columns}
+            RETURNING {COLUMNS}
         )
-        SELECT {created}
+        SELECT created.*
         FROM owner
         LEFT JOIN created ON TRUE
         "#,
-        columns = columns("task"),
-        created = columns("created"),
     );
     let (title, description) = (task.title.as_str(), task.description.value().map(Text::as_str));
     let parameters: [Parameter; 3] = [(&title, Type::TEXT), (&description, Type::TEXT), (&most, Type::INT8)];
@@ -64,9 +62,9 @@ async fn create_another(db: &Db, owner: Owner, task: &NewTask, most: i64) -> Res
     Ok(Created { task: from_row(row), is_replay: false })
 }
 
-/// Whether the owner has room for a task more. It counts up to the limit `$4` and no further. As
+/// Whether the owner has room for a task more: there is none at the place of the last of `$4`. As
 /// many creates as run at the same moment may go beyond it.
-const HAS_ROOM: &str = "(SELECT count(*) FROM (SELECT FROM task WHERE user_id = $1 LIMIT $4) AS held) < $4";
+const HAS_ROOM: &str = "NOT EXISTS (SELECT FROM task WHERE user_id = $1 OFFSET $4 - 1)";
 
 /// The key is claimed by the first to insert it; whoever comes second at the same moment waits for
 /// the first and then meets its row. A claim is told by the task's id, which nobody else draws.

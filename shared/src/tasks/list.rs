@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::{
-    Task, columns,
+    COLUMNS, Task,
     cursor::{Cursor, Key, Last, SORTS, Sort},
-    from_row,
+    from_row, refusal,
 };
 use crate::{
     Result, Text,
@@ -155,7 +155,7 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
     let mut arguments = Arguments::default();
     // Not `= $1`: of a number that it knows to be that of many tasks, the planner thinks that the
     // first of them are soon found among everyone's, and reads the whole table in the order of ids.
-    let mut conditions = String::from("user_id = owner.id");
+    let mut conditions = String::from("user_id = (SELECT $1)");
     let mut and = |condition: String| conditions.extend([" AND ", &condition]);
     if let Some(completed) = query.completed {
         and(format!("completed = {}", arguments.push(completed, Type::BOOL)));
@@ -182,28 +182,25 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
     };
     let limit = arguments.push(i64::try_from(limit).unwrap_or(i64::MAX), Type::INT8);
     let sql = format!(
-        r#"
-        SELECT {columns}
-        FROM "user" AS owner
-        LEFT JOIN LATERAL (
+        "
+        SELECT {COLUMNS}, CASE WHEN id IS NULL THEN task_refusal($1, NULL) END AS refusal
+        FROM (SELECT) AS always
+        LEFT JOIN (
             SELECT *
             FROM task
             WHERE {conditions}
             ORDER BY {order}
             LIMIT {limit}
         ) AS listed ON TRUE
-        WHERE owner.id = $1
-        ORDER BY {order_of_rows}
-        "#,
-        columns = columns("listed"),
-        order_of_rows = order.replace("id ", "listed.id "),
+        ORDER BY {order}
+        ",
     );
     let rows = db.query(owner, Repeat::Safe, &sql, &arguments.parameters()).await?;
-    let first = rows.first().ok_or_else(users::gone)?;
-    if first.get::<_, Option<i64>>(0).is_none() {
-        return Ok(Vec::new());
+    match rows.first().and_then(refusal) {
+        None => Ok(rows.iter().map(from_row).collect()),
+        Some("no such user") => Err(users::gone()),
+        Some(_) => Ok(Vec::new()),
     }
-    Ok(rows.iter().map(from_row).collect())
 }
 
 /// The pattern of texts that contain `text`, whatever it consists of.

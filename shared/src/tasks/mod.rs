@@ -1,7 +1,9 @@
 //! Tasks: what they are, and one statement per operation.
 //!
-//! Every statement begins at the owner's row in `"user"`: no row in its answer means that the
-//! user is gone. Changes are one `UPDATE` or `DELETE`, which waits for whoever else is at the row
+//! A task has an owner by its foreign key, so that whoever finds one need not look for the owner. A
+//! statement that finds none has a row all the same, which says why: the database's function
+//! `task_refusal` tells a user who is gone from a task that is another's, and that from none.
+//! Changes are one `UPDATE` or `DELETE`, which waits for whoever else is at the row
 //! and then works on what that left behind, so that nothing is lost between reading and writing.
 
 mod change;
@@ -66,7 +68,7 @@ pub struct TaskId(Option<i64>);
 
 impl Input for TaskId {
     fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let id = request.path_integer("id", problems)?;
+        let id = request.task_id(problems)?;
         Some(Self(id.try_into().ok()))
     }
 }
@@ -119,12 +121,10 @@ impl Input for Completion {
 }
 
 /// The columns of [`Task`], in the order [`from_row`] reads them.
-const COLUMNS: [&str; 7] = ["id", "title", "description", "completed", "user_id", "created_at", "updated_at"];
+const COLUMNS: &str = "id, title, description, completed, user_id, created_at, updated_at";
 
-/// The columns of [`Task`] from the table or subquery `of`.
-fn columns(of: &str) -> String {
-    COLUMNS.map(|column| format!("{of}.{column}")).join(", ")
-}
+/// The place of the column after them, `refusal`: when there is no task, why.
+const REFUSAL: usize = 7;
 
 /// One task.
 ///
@@ -133,34 +133,33 @@ fn columns(of: &str) -> String {
 /// [`Error::Unauthenticated`] when the owner is gone.
 pub async fn get(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
     let sql = format!(
-        r#"
-        SELECT {columns}, CASE WHEN own.id IS NULL THEN task_holder($2) END AS holder
-        FROM "user" AS owner
-        LEFT JOIN task AS own ON own.id = $2 AND own.user_id = $1
-        WHERE owner.id = $1
-        "#,
-        columns = columns("own"),
+        "
+        SELECT {COLUMNS}, CASE WHEN id IS NULL THEN task_refusal($1, $2) END AS refusal
+        FROM (SELECT) AS always
+        LEFT JOIN task ON id = $2 AND user_id = $1
+        "
     );
-    own(owner, &db.query(owner, Repeat::Safe, &sql, &[(&id.0, Type::INT8)]).await?)
+    own(&db.query(owner, Repeat::Safe, &sql, &[(&id.0, Type::INT8)]).await?)
 }
 
-/// The task in a statement's one row, or why it is not there: when it is the owner's and missing all
-/// the same, somebody deleted it meanwhile.
-fn own(owner: Owner, rows: &[Row]) -> Result<Task> {
-    let row = rows.first().ok_or_else(users::gone)?;
-    if row.get::<_, Option<i64>>(0).is_some() {
-        return Ok(from_row(row));
-    }
-    match holder(row) {
-        Some(holder) if holder != owner.id() => Err(Error::Forbidden),
-        _ => Err(Error::TaskNotFound),
+/// The task in a statement's one row.
+///
+/// # Errors
+/// Why it is not there.
+fn own(rows: &[Row]) -> Result<Task> {
+    let row = rows.first().ok_or(Error::TaskNotFound)?;
+    match refusal(row) {
+        None => Ok(from_row(row)),
+        Some("no such user") => Err(users::gone()),
+        Some("not own") => Err(Error::Forbidden),
+        // Also when it was the owner's as the statement began: somebody deleted it meanwhile.
+        Some(_) => Err(Error::TaskNotFound),
     }
 }
 
-/// The column after the task: when there is none, whose task has that id, as of the beginning of
-/// the statement.
-fn holder(row: &Row) -> Option<i32> {
-    row.get(COLUMNS.len())
+/// Why a row has no task in it, as of the beginning of the statement.
+fn refusal(row: &Row) -> Option<&str> {
+    row.get(REFUSAL)
 }
 
 fn from_row(row: &Row) -> Task {

@@ -1,0 +1,111 @@
+//! The headers of a request that this API looks at.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
+/// A header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// Whom a preflight asks for.
+    AccessControlRequestHeaders,
+    /// What a preflight asks for.
+    AccessControlRequestMethod,
+    /// How the answer may be compressed.
+    AcceptEncoding,
+    /// The bearer token.
+    Authorization,
+    /// What the body is.
+    ContentType,
+    /// The client's name for a create.
+    IdempotencyKey,
+    /// The versions that a change is for.
+    IfMatch,
+    /// The versions that the client has.
+    IfNoneMatch,
+    /// The page that a browser's request comes from.
+    Origin,
+}
+
+const NAMES: [(&str, Header); 9] = [
+    ("access-control-request-headers", Header::AccessControlRequestHeaders),
+    ("access-control-request-method", Header::AccessControlRequestMethod),
+    ("accept-encoding", Header::AcceptEncoding),
+    ("authorization", Header::Authorization),
+    ("content-type", Header::ContentType),
+    ("idempotency-key", Header::IdempotencyKey),
+    ("if-match", Header::IfMatch),
+    ("if-none-match", Header::IfNoneMatch),
+    ("origin", Header::Origin),
+];
+
+impl Header {
+    /// Its name is the same in any case (RFC 9110, section 5.1).
+    fn of_name(name: &str) -> Option<Self> {
+        NAMES.into_iter().find_map(|(known, header)| known.eq_ignore_ascii_case(name).then_some(header))
+    }
+}
+
+/// Those that a request has. The others are not kept.
+#[derive(Debug, Default)]
+pub(super) struct Headers(Vec<(Header, String)>);
+
+impl Headers {
+    /// The value of one. API Gateway joins those of repeated ones with commas.
+    pub(super) fn get(&self, header: Header) -> Option<&str> {
+        self.0.iter().find_map(|(other, value)| (*other == header).then_some(value.as_str()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(All)
+    }
+}
+
+struct All;
+
+impl<'de> Visitor<'de> for All {
+    type Value = Headers;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a map of headers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+        let mut headers = Headers::default();
+        while let Some(Name(header)) = map.next_key()? {
+            match header {
+                Some(header) => headers.0.push((header, map.next_value()?)),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// The name of a header, and none when it is not looked at.
+struct Name(Option<Header>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(OneName)
+    }
+}
+
+struct OneName;
+
+impl Visitor<'_> for OneName {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the name of a header")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(Name(Header::of_name(name)))
+    }
+}
