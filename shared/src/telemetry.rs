@@ -6,6 +6,7 @@
 use std::{
     cell::Cell,
     error::Error as StdError,
+    io::{self, Write},
     panic::PanicHookInfo,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -110,7 +111,7 @@ pub(crate) struct RequestLine<'a> {
     /// The chain of causes of an answer of 500 and above.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) causes: Vec<String>,
-    #[serde(flatten)]
+    #[serde(skip)]
     pub(crate) metrics: Option<Metrics>,
 }
 
@@ -149,7 +150,11 @@ impl Metrics {
 /// Writes the line about one request.
 pub(crate) fn request(line: &RequestLine) {
     let level = if line.status >= 500 { "ERROR" } else { "INFO" };
-    write(level, "request", line);
+    let mut written = Line::new(level, "request").and(line);
+    if let Some(metrics) = &line.metrics {
+        written = written.and(metrics);
+    }
+    written.write();
 }
 
 /// Writes a warning with its chain of causes.
@@ -210,17 +215,36 @@ pub fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
 }
 
 fn write(level: &'static str, message: &'static str, fields: &impl Serialize) {
-    #[derive(Serialize)]
-    struct Line<'a, F> {
-        timestamp: String,
-        level: &'static str,
-        message: &'static str,
-        #[serde(flatten)]
-        fields: &'a F,
+    Line::new(level, message).and(fields).write();
+}
+
+/// A line that is being written: a JSON object without its end.
+struct Line(Vec<u8>);
+
+impl Line {
+    fn new(level: &'static str, message: &'static str) -> Self {
+        let timestamp = timestamp::now();
+        Self(format!(r#"{{"timestamp":"{timestamp}","level":"{level}","message":"{message}""#).into_bytes())
     }
-    let timestamp = timestamp::now();
-    if let Ok(line) = serde_json::to_string(&Line { timestamp, level, message, fields }) {
-        println!("{line}");
+
+    /// Adds the fields of a struct, of which there is at least one.
+    fn and(mut self, fields: &impl Serialize) -> Self {
+        let end = self.0.len();
+        match serde_json::to_writer(&mut self.0, fields) {
+            // An object's braces: the first gives way to a comma, the last goes.
+            Ok(()) => {
+                self.0.pop();
+                self.0.splice(end..=end, [b',']);
+            }
+            Err(_) => self.0.truncate(end),
+        }
+        self
+    }
+
+    fn write(mut self) {
+        self.0.extend(b"}\n");
+        // Nobody can be told that the log is closed.
+        let _ = io::stdout().write_all(&self.0);
     }
 }
 

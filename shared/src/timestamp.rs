@@ -16,7 +16,9 @@ fn text(at: DateTime<Utc>) -> String {
     let micros = at.timestamp_subsec_micros();
     if micros != 0 {
         text.push('.');
-        push(&mut text, micros, 6);
+        two_digits(&mut text, micros / 10_000);
+        two_digits(&mut text, micros / 100);
+        two_digits(&mut text, micros);
     }
     text.push('Z');
     text
@@ -26,8 +28,10 @@ fn text(at: DateTime<Utc>) -> String {
 pub(crate) fn now() -> String {
     let now = Utc::now();
     let mut text = to_the_second(now);
+    let millis = now.timestamp_subsec_millis();
     text.push('.');
-    push(&mut text, now.timestamp_subsec_millis(), 3);
+    text.push(last_digit(millis / 100));
+    two_digits(&mut text, millis);
     text.push('Z');
     text
 }
@@ -35,21 +39,31 @@ pub(crate) fn now() -> String {
 fn to_the_second(at: DateTime<Utc>) -> String {
     let at = at.naive_utc();
     let mut text = String::with_capacity("2024-01-02T03:04:05.123456Z".len());
-    // RFC 3339 has no other years; Postgres has, and nobody's task.
-    push(&mut text, at.year().unsigned_abs(), 4);
+    match at.year() {
+        year @ 0..10_000 => {
+            two_digits(&mut text, year.unsigned_abs() / 100);
+            two_digits(&mut text, year.unsigned_abs());
+        }
+        // RFC 3339 has no other years; Postgres has, and nobody's task.
+        year => text.push_str(&year.to_string()),
+    }
     for (before, number) in
         [('-', at.month()), ('-', at.day()), ('T', at.hour()), (':', at.minute()), (':', at.second())]
     {
         text.push(before);
-        push(&mut text, number, 2);
+        two_digits(&mut text, number);
     }
     text
 }
 
-/// A number with at least so many digits.
-fn push(text: &mut String, number: u32, digits: u32) {
-    let digits = digits.max(number.checked_ilog10().unwrap_or(0) + 1);
-    text.extend((0..digits).rev().filter_map(|place| char::from_digit(number / 10_u32.pow(place) % 10, 10)));
+/// The last two digits of a number.
+fn two_digits(text: &mut String, number: u32) {
+    text.push(last_digit(number / 10));
+    text.push(last_digit(number));
+}
+
+fn last_digit(number: u32) -> char {
+    char::from_digit(number % 10, 10).unwrap_or('0')
 }
 
 /// An instant that Postgres can hold, from microseconds of Unix time.

@@ -9,15 +9,16 @@ mod error;
 mod tests;
 
 use std::{
+    pin::{Pin, pin},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use futures_util::future::join3;
+use futures_util::future::{Either, join3, select};
 use native_tls::TlsConnector;
 use postgres_native_tls::MakeTlsConnector;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 use tokio_postgres::{
     Config, NoTls, Row,
     config::SslMode,
@@ -88,7 +89,13 @@ pub struct Db {
     /// When a connection was last known to be alive, by the wall clock: others may stand still
     /// while the environment is frozen.
     alive: Mutex<SystemTime>,
+    /// Timers that no statement uses now.
+    timers: Mutex<Vec<Timer>>,
 }
+
+/// A timer that is kept. One that is set to later costs nothing, where a new one takes a system
+/// call to tell the runtime, which may be asleep, that it has to wake up earlier.
+type Timer = Pin<Box<Sleep>>;
 
 /// One statement, as it is sent.
 struct Statement<'a> {
@@ -121,7 +128,7 @@ impl Db {
             }));
         }
         let pool = pool.build().map_err(|_| DbError::Pool)?;
-        Ok(Self { pool, tls, row_level_security, alive: SystemTime::now().into() })
+        Ok(Self { pool, tls, row_level_security, alive: SystemTime::now().into(), timers: Mutex::default() })
     }
 
     /// Opens the first connection, so that the first request need not wait for it. When that does
@@ -179,8 +186,8 @@ impl Db {
         // Closed unless it is given back: one that was left in the middle of a statement would make
         // the next request wait for this one's answer.
         let lease = Lease(Some(client));
-        let answer = timeout_at(deadline, self.send(lease.client()?, statement)).await;
-        let result = if let Ok(result) = answer {
+        let answer = self.until(deadline, self.send(lease.client()?, statement)).await;
+        let result = if let Some(result) = answer {
             result.map_err(DbError::Statement)
         } else {
             self.cancel(lease.client()?).await;
@@ -251,6 +258,19 @@ impl Db {
         let rows = rows?;
         committed?;
         Ok(rows)
+    }
+
+    /// What `work` comes to, and nothing when it has not by the deadline.
+    async fn until<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+        let timer = self.timers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut timer = timer.unwrap_or_else(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().reset(deadline);
+        let result = match select(pin!(work), timer.as_mut()).await {
+            Either::Left((result, _)) => Some(result),
+            Either::Right(_) => None,
+        };
+        self.timers.lock().unwrap_or_else(PoisonError::into_inner).push(timer);
+        result
     }
 
     /// Tells the server to stop what it does on a connection. With row-level security it does so by
