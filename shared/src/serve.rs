@@ -95,13 +95,8 @@ struct Front<S, H> {
 impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
     async fn answer(&self, event: &ServerEvent, context: &Context) -> Response {
         let deadline = Instant::now() + telemetry::time_left(context.deadline);
-        let request = Request::from_event(event);
-        let work = async {
-            match &request {
-                Ok(request) => self.handler.handle(&self.state, request).await,
-                Err(_) => Err(Error::NotAnHttpEvent),
-            }
-        };
+        let request = event.request().ok();
+        let work = async { self.handler.handle(&self.state, event.request()?).await };
         // The state is shared by all requests and holds nothing that a panic could leave half done:
         // a connection that was in use is closed.
         let (result, observed) = telemetry::in_scope(deadline, AssertUnwindSafe(work).catch_unwind()).await;
@@ -112,14 +107,14 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
         };
         let cold_start = self.cold.swap(false, Ordering::Relaxed);
         let mut response = result.unwrap_or_else(Response::from);
-        let origin = request.as_ref().ok().and_then(|request| request.header(Header::Origin));
+        let origin = request.and_then(|request| request.header(Header::Origin));
         self.cors.apply(origin, &mut response);
         harden(&mut response);
         response.header("x-request-id", context.request_id.clone());
         telemetry::request(&RequestLine {
             request_id: &context.request_id,
             function: self.function,
-            route: &route(self.function, request.as_ref().map_or("", Request::path)),
+            route: &route(self.function, request.map_or("", Request::path)),
             status: response.status(),
             user_id: observed.user_id,
             duration_ms: telemetry::milliseconds(observed.duration),

@@ -5,7 +5,7 @@ use shared::{
     auth::{Owner, Verifier},
     config::Env,
     db::{Db, ROLE, Repeat},
-    http::{Request, ServerEvent},
+    http::ServerEvent,
 };
 use tests::{Api, SECRET, postgres::Database, token};
 
@@ -18,8 +18,7 @@ async fn owner(user: i32) -> Owner {
         "requestContext": { "http": { "method": "GET" } },
     });
     let event: ServerEvent = serde_json::from_str(&event.to_string()).unwrap();
-    let request = Request::from_event(&event).unwrap();
-    Verifier::new(&env.auth().unwrap()).caller(&request).await.unwrap().of_me()
+    Verifier::new(&env.auth().unwrap()).caller(event.request().unwrap()).await.unwrap().of_me()
 }
 
 /// A database with two users who have two tasks and a key each.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{json, value::RawValue};
 
 use super::{Header, Problem, Problems, headers::Headers};
@@ -18,14 +18,30 @@ use crate::{
 /// below Lambda's 6 MB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// An invocation's payload, whatever it is. Only [`Request::from_event`] looks inside, so that a
-/// strange one gets an answer and not an error of the function.
+/// An invocation's payload: a request, or whatever else it is, so that a strange one gets an answer
+/// and is not an error of the function.
 ///
 /// `lambda_http` would do this too, but builds a URI from the raw path and panics on some that
 /// API Gateway lets through.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct ServerEvent(Box<RawValue>);
+#[derive(Debug)]
+pub struct ServerEvent(Option<Request>);
+
+impl ServerEvent {
+    /// The request.
+    ///
+    /// # Errors
+    /// [`Error::NotAnHttpEvent`] when it is something else.
+    pub fn request(&self) -> Result<&Request> {
+        self.0.as_ref().ok_or(Error::NotAnHttpEvent)
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let payload = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(payload.get()).ok()))
+    }
+}
 
 /// [Payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html),
 /// as far as it is looked at.
@@ -60,7 +76,8 @@ struct Http {
 }
 
 /// A request.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
 pub struct Request(Event);
 
 /// What a handler reads from a request besides its owner: an id, a body, a query.
@@ -90,14 +107,6 @@ impl<A: Input, B: Input, C: Input> Input for (A, B, C) {
 }
 
 impl Request {
-    /// Reads an event.
-    ///
-    /// # Errors
-    /// [`Error::NotAnHttpEvent`] when it is something else.
-    pub fn from_event(event: &ServerEvent) -> Result<Self> {
-        serde_json::from_str(event.0.get()).map(Self).map_err(|_| Error::NotAnHttpEvent)
-    }
-
     /// The method, as it was sent.
     #[must_use]
     pub fn method(&self) -> &str {

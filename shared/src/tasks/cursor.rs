@@ -70,12 +70,12 @@ pub(super) enum Last {
 }
 
 impl Cursor {
-    pub(super) fn of(sort: Sort, task: &Task) -> Self {
+    pub(super) fn of(sort: Sort, task: &Task<&str>) -> Self {
         let last = match sort.key {
             Key::Id => Last::Id,
             Key::CreatedAt => Last::Time(task.created_at),
             Key::UpdatedAt => Last::Time(task.updated_at),
-            Key::Title => Last::Title(task.title.clone()),
+            Key::Title => Last::Title(task.title.to_owned()),
         };
         Self { sort, last, id: task.id }
     }

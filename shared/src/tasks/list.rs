@@ -5,7 +5,7 @@
 //! repeat nor hide others.
 
 use serde_json::{Value, json};
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     COLUMNS, Task,
@@ -64,7 +64,7 @@ impl Input for ListQuery {
 
 impl ListQuery {
     /// The address of the page after the one that ends with `last`.
-    fn next(&self, owner: Owner, last: &Task) -> String {
+    fn next(&self, owner: Owner, last: &Task<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(completed) = self.completed {
             query.append_pair("completed", if completed { "true" } else { "false" });
@@ -140,18 +140,19 @@ pub struct TaskPage {
 /// [`crate::Error::Unauthenticated`] when the owner is gone.
 pub async fn list(db: &Db, owner: Owner, query: &ListQuery) -> Result<TaskPage> {
     let limit = usize::from(query.limit.unwrap_or(MAX_LIMIT));
-    let tasks = fetch(db, owner, query, limit + 1).await?;
+    let rows = fetch(db, owner, query, limit + 1).await?;
+    let tasks: Vec<Task<&str>> = rows.iter().map(from_row).collect();
     let page = Page::of(tasks.get(..limit).unwrap_or(&tasks));
     let last = page.length.checked_sub(1).and_then(|last| tasks.get(last));
     let next = last.filter(|_| page.length < tasks.len()).map(|last| query.next(owner, last));
     Ok(TaskPage { body: page.body, next })
 }
 
-/// Up to `limit` tasks. One row without a task says that the owner has none.
+/// The rows of up to `limit` tasks.
 ///
 /// Only what is asked for is in the statement: planning what is not would take longer than finding
 /// the tasks.
-async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result<Vec<Task>> {
+async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result<Vec<Row>> {
     let mut arguments = Arguments::default();
     // Not `= $1`: of a number that it knows to be that of many tasks, the planner thinks that the
     // first of them are soon found among everyone's, and reads the whole table in the order of ids.
@@ -197,7 +198,7 @@ async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: usize) -> Result
     );
     let rows = db.query(owner, Repeat::Safe, &sql, &arguments.parameters()).await?;
     match rows.first().and_then(refusal) {
-        None => Ok(rows.iter().map(from_row).collect()),
+        None => Ok(rows),
         Some("no such user") => Err(users::gone()),
         Some(_) => Ok(Vec::new()),
     }

@@ -13,7 +13,10 @@ mod list;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type},
+};
 
 pub use change::{complete, delete, update};
 pub use create::{Created, create};
@@ -33,12 +36,12 @@ pub type Title = Text<1, 200>;
 /// A description: up to 1000 characters.
 pub type Description = Text<0, 1000>;
 
-/// A task as the API shows it.
+/// A task as the API shows it. Its texts are its own, or those of the row that it was read from.
 #[derive(Debug, Serialize)]
-pub struct Task {
+pub struct Task<T = String> {
     id: i64,
-    title: String,
-    description: Option<String>,
+    title: T,
+    description: Option<T>,
     completed: bool,
     user_id: i32,
     #[serde(serialize_with = "timestamp::serialize")]
@@ -162,7 +165,7 @@ fn refusal(row: &Row) -> Option<&str> {
     row.get(REFUSAL)
 }
 
-fn from_row(row: &Row) -> Task {
+fn from_row<'a, T: FromSql<'a>>(row: &'a Row) -> Task<T> {
     Task {
         id: row.get(0),
         title: row.get(1),
