@@ -64,6 +64,11 @@ impl Database {
         Ok(database)
     }
 
+    /// The variables of a function that calls itself so to the database.
+    pub(super) fn variables_of(&self, application_name: &str) -> Vec<(String, String)> {
+        self.variables(&format!("{}&application_name={application_name}", self.url))
+    }
+
     /// The variables of a function that finds its database at `url`.
     pub(super) fn variables(&self, url: &str) -> Vec<(String, String)> {
         let mut settings = Settings::of_events(url);
@@ -96,6 +101,13 @@ impl Database {
         );
         self.client.batch_execute(&sql).await.context("the rows")?;
         self.client.batch_execute("VACUUM ANALYZE").await.context("VACUUM ANALYZE")
+    }
+
+    /// The server's process that works for whoever calls itself so.
+    pub(super) async fn backend(&self, application_name: &str) -> Result<Option<u32>, Failure> {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start DESC LIMIT 1";
+        let row = self.client.query_opt(sql, &[&application_name]).await.context("the server's processes")?;
+        Ok(row.and_then(|row| row.get::<_, i32>(0).try_into().ok()))
     }
 
     /// The version of the server.

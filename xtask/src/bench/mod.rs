@@ -202,7 +202,7 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
         "Measuring warm calls, {:.0} µs of each being this program's and the loopback's",
         harness::measure().await?
     ));
-    let warm = warm::measure(&mut subjects, plan).await?;
+    let warm = warm::measure(&mut subjects, database, plan).await?;
     step("Measuring cold starts");
     let cold = cold::measure(&mut subjects, plan).await?;
     step("Measuring cold starts over TLS");

@@ -171,17 +171,9 @@ impl Process {
         Failure::new(format!("{}: {why}\n{}", self.name, lines.join("\n")))
     }
 
-    /// The CPU time that all its threads have used so far, in the kernel and outside. The first
-    /// number of `schedstat` is in nanoseconds; `stat` has hundredths of seconds.
+    /// The CPU time that it has used so far.
     pub(super) fn cpu(&self) -> Result<Duration, Failure> {
-        let folder = format!("/proc/{}/task", self.pid);
-        let mut nanoseconds = 0;
-        for thread in fs::read_dir(&folder).context(&folder)? {
-            let path = thread?.path().join("schedstat");
-            let text = fs::read_to_string(&path).context(path.display())?;
-            nanoseconds += text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        cpu_of(self.pid)
     }
 
     /// The most memory it ever had, in kibibytes.
@@ -200,4 +192,17 @@ impl Process {
         self.child.wait().await?;
         Ok(())
     }
+}
+
+/// The CPU time that all threads of a process have used so far, in the kernel and outside. The first
+/// number of `schedstat` is in nanoseconds; `stat` has hundredths of seconds.
+pub(super) fn cpu_of(pid: u32) -> Result<Duration, Failure> {
+    let folder = format!("/proc/{pid}/task");
+    let mut nanoseconds = 0;
+    for thread in fs::read_dir(&folder).context(&folder)? {
+        let path = thread?.path().join("schedstat");
+        let text = fs::read_to_string(&path).context(path.display())?;
+        nanoseconds += text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }

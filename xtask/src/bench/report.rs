@@ -36,6 +36,9 @@ fn function(measured: &Measured<'_>, all: &[Measured<'_>]) -> Function {
     if let Some(floor) = subject.floor.and_then(floor_of) {
         ratios.insert("warm".into(), Ratio::of(&warm.blocks, &floor.warm.blocks));
         ratios.insert("cpu".into(), Ratio::of(&warm.cpu, &floor.warm.cpu));
+        if !warm.server_cpu.is_empty() && !floor.warm.server_cpu.is_empty() {
+            ratios.insert("server cpu".into(), Ratio::of(&warm.server_cpu, &floor.warm.server_cpu));
+        }
     }
     if let Some(floor) = subject.cold_floor().and_then(floor_of) {
         ratios.insert("cold".into(), Ratio::of(&cold.blocks, &floor.cold.blocks));
@@ -49,6 +52,7 @@ fn function(measured: &Measured<'_>, all: &[Measured<'_>]) -> Function {
         warm_p50_us: median(&warm.calls),
         warm_p99_us: percentile(&warm.calls, 0.99),
         cpu_us: mean(&warm.cpu),
+        server_cpu_us: (!warm.server_cpu.is_empty()).then(|| mean(&warm.server_cpu)),
         cold_ms: Some(start(cold)),
         cold_tls_ms: encrypted.map(start),
         peak_kib: warm.peak_memory.max(cold.peak_memory),
@@ -71,6 +75,7 @@ pub(super) fn show(functions: &[Function]) -> String {
         "warm p50/µs",
         "p99/µs",
         "CPU/µs",
+        "Postgres/µs",
         "cold/ms",
         "p90",
         "cold TLS/ms",
@@ -95,6 +100,7 @@ pub(super) fn show(functions: &[Function]) -> String {
                 with(format!("{:.0}", function.warm_p50_us), "warm"),
                 format!("{:.0}", function.warm_p99_us),
                 with(format!("{:.0}", function.cpu_us), "cpu"),
+                with(function.server_cpu_us.map(|cpu| format!("{cpu:.0}")).unwrap_or_default(), "server cpu"),
                 with(cold, "cold"),
                 cold_p90,
                 with(tls, "cold TLS"),

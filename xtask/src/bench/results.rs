@@ -38,6 +38,8 @@ pub(super) struct Function {
     pub(super) warm_p50_us: f64,
     pub(super) warm_p99_us: f64,
     pub(super) cpu_us: f64,
+    /// The CPU time of the database's process at the other end of the connection.
+    pub(super) server_cpu_us: Option<f64>,
     pub(super) cold_ms: Option<Start>,
     pub(super) cold_tls_ms: Option<Start>,
     pub(super) peak_kib: u64,
@@ -113,6 +115,7 @@ pub(super) mod tests {
             warm_p50_us: 100.0 * ratio,
             warm_p99_us: 300.0,
             cpu_us: 50.0,
+            server_cpu_us: Some(70.0),
             cold_ms: Some(Start { median: 5.0, p90: 6.0 }),
             cold_tls_ms: None,
             peak_kib: 9000,

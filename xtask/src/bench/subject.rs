@@ -31,6 +31,8 @@ pub(super) struct Subject {
     /// Whether it opens a connection when it starts.
     pub(super) database: bool,
     pub(super) launch: Launch,
+    /// What it calls itself to the database.
+    pub(super) application_name: String,
     status: u16,
     payload: String,
     /// How often it was called.
@@ -103,12 +105,12 @@ pub(super) fn all(database: &Database, processor: Processor) -> Result<Vec<Subje
         floor(UPDATE, Some(("update", FLOOR_UPDATED))),
     ];
     for sample in samples() {
-        subjects.push(Subject::of(&sample, &gateway, database.variables(&database.url), processor)?);
+        subjects.push(Subject::of(&sample, &gateway, database, processor)?);
     }
     for (sample, name) in samples().into_iter().zip(UNLOCKED) {
-        let mut variables = database.variables(&database.url);
-        variables.push(("ROW_LEVEL_SECURITY".into(), "off".into()));
-        subjects.push(Subject::of(&Sample { name, ..sample }, &gateway, variables, processor)?);
+        let mut subject = Subject::of(&Sample { name, ..sample }, &gateway, database, processor)?;
+        subject.launch.variables.push(("ROW_LEVEL_SECURITY".into(), "off".into()));
+        subjects.push(subject);
     }
     Ok(subjects)
 }
@@ -123,7 +125,7 @@ pub(super) fn one(
 ) -> Result<Subject, Failure> {
     let body = (method == "PUT").then_some(TITLE);
     let sample = Sample { name, floor: EMPTY, user, method, target: target.into(), body, status: 200 };
-    Subject::of(&sample, &Gateway::of_template(Style::Aws), database.variables(&database.url), processor)
+    Subject::of(&sample, &Gateway::of_template(Style::Aws), database, processor)
 }
 
 impl Subject {
@@ -136,7 +138,8 @@ impl Subject {
         processor: Processor,
     ) -> Self {
         let binary = name.split(' ').next().unwrap_or(name).to_owned();
-        let mut variables = database.variables(&database.url);
+        let application_name = application_name(name);
+        let mut variables = database.variables_of(&application_name);
         if let Some((statement, id)) = statement {
             variables.push(("FLOOR_STATEMENT".into(), statement.into()));
             variables.push(("FLOOR_ID".into(), id.to_string()));
@@ -148,24 +151,22 @@ impl Subject {
             binary,
             database: statement.is_some(),
             launch,
+            application_name,
             status: 200,
             payload: payload.into(),
             calls: 0,
         }
     }
 
-    fn of(
-        sample: &Sample,
-        gateway: &Gateway,
-        variables: Vec<(String, String)>,
-        processor: Processor,
-    ) -> Result<Self, Failure> {
+    fn of(sample: &Sample, gateway: &Gateway, database: &Database, processor: Processor) -> Result<Self, Failure> {
         let mut settings = Settings::of_events("");
         if sample.name == REFUSED {
             settings.set("BETTER_AUTH_SECRET", WRONG_SECRET);
         }
         let token = token::mint(&settings, sample.user, 24)?;
         let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body);
+        let application_name = application_name(sample.name);
+        let variables = database.variables_of(&application_name);
         let launch =
             Launch { name: sample.name.into(), binary: processor.binary(&binary), variables, ..Launch::default() };
         Ok(Self {
@@ -174,6 +175,7 @@ impl Subject {
             database: !["docs", "not-found"].contains(&binary.as_str()),
             binary,
             launch,
+            application_name,
             status: sample.status,
             payload,
             calls: 0,
@@ -197,7 +199,7 @@ impl Subject {
             status: 401,
         };
         let gateway = Gateway::of_template(Style::Aws);
-        let mut subject = Self::of(&sample, &gateway, database.variables(&database.url), processor)?;
+        let mut subject = Self::of(&sample, &gateway, database, processor)?;
         (_, subject.payload) = event(&gateway, sample.method, &sample.target, token, None);
         Ok(subject)
     }
@@ -230,6 +232,11 @@ impl Subject {
         }
         Err(Failure::new(format!("{} answered {:.300}", self.name, String::from_utf8_lossy(body))))
     }
+}
+
+/// A name as a URL can have it.
+fn application_name(name: &str) -> String {
+    name.replace(|other: char| !other.is_ascii_alphanumeric(), "-")
 }
 
 /// The function that a browser's request goes to, and the event that it gets.

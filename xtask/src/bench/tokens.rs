@@ -57,7 +57,7 @@ pub(super) async fn run(database: &Database, processor: Processor, plan: &Plan) 
         }
         subjects.push(subject);
     }
-    let warm = warm::measure(&mut subjects, plan).await?;
+    let warm = warm::measure(&mut subjects, database, plan).await?;
     let cost = |(subject, warm): (&Subject, &warm::Warm)| Cost {
         algorithm: subject.name.into(),
         warm_p50_us: median(&warm.calls),

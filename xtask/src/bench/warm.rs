@@ -1,8 +1,11 @@
 //! Warm calls: every subject once in turn, over and over, in an order that changes.
 
+use std::time::Duration;
+
 use super::{
     Plan,
-    process::Process,
+    data::Database,
+    process::{Process, cpu_of},
     stats::{Shuffle, median},
     subject::Subject,
 };
@@ -20,6 +23,8 @@ pub(super) struct Warm {
     pub(super) blocks: Vec<f64>,
     /// CPU time per call in each block.
     pub(super) cpu: Vec<f64>,
+    /// The same of the database's process at the other end of the connection; none without one.
+    pub(super) server_cpu: Vec<f64>,
     /// The most memory that one of its processes had, in kibibytes.
     pub(super) peak_memory: u64,
 }
@@ -31,7 +36,7 @@ pub(super) fn calls(plan: &Plan) -> usize {
 
 /// Measures in blocks. Each has processes of its own, as one that is placed luckily in memory
 /// stays lucky.
-pub(super) async fn measure(subjects: &mut [Subject], plan: &Plan) -> Result<Vec<Warm>, Failure> {
+pub(super) async fn measure(subjects: &mut [Subject], database: &Database, plan: &Plan) -> Result<Vec<Warm>, Failure> {
     let mut results: Vec<Warm> = subjects.iter().map(|_| Warm::default()).collect();
     let mut shuffle = Shuffle::new();
     for _ in 0..plan.blocks {
@@ -41,21 +46,25 @@ pub(super) async fn measure(subjects: &mut [Subject], plan: &Plan) -> Result<Vec
             for _ in 0..WARM_UP {
                 subject.call(&mut process).await?;
             }
-            processes.push((process.cpu()?, process));
+            let backend = database.backend(&subject.application_name).await?;
+            processes.push((Cpu::now(&process, backend)?, backend, process));
         }
         let mut block = vec![Vec::with_capacity(plan.rounds); subjects.len()];
         for _ in 0..plan.rounds {
             for index in shuffle.order(subjects.len()) {
-                if let (Some(subject), Some((_, process)), Some(calls)) =
+                if let (Some(subject), Some((_, _, process)), Some(calls)) =
                     (subjects.get_mut(index), processes.get_mut(index), block.get_mut(index))
                 {
                     calls.push(micros(subject.call(process).await?.took));
                 }
             }
         }
-        for ((result, calls), (cpu_before, process)) in results.iter_mut().zip(block).zip(processes) {
+        for ((result, calls), (before, backend, process)) in results.iter_mut().zip(block).zip(processes) {
+            let after = Cpu::now(&process, backend)?;
             #[allow(clippy::cast_precision_loss)]
-            result.cpu.push(micros(process.cpu()?.saturating_sub(cpu_before)) / plan.rounds as f64);
+            let per_call = |after: Duration, before| micros(after.saturating_sub(before)) / plan.rounds as f64;
+            result.cpu.push(per_call(after.own, before.own));
+            result.server_cpu.extend(after.server.zip(before.server).map(|(after, before)| per_call(after, before)));
             result.peak_memory = result.peak_memory.max(process.peak_memory()?);
             result.blocks.push(median(&calls));
             result.calls.extend(calls);
@@ -65,7 +74,19 @@ pub(super) async fn measure(subjects: &mut [Subject], plan: &Plan) -> Result<Vec
     Ok(results)
 }
 
+/// The CPU time that a process and the database's at the other end have used so far.
+struct Cpu {
+    own: Duration,
+    server: Option<Duration>,
+}
+
+impl Cpu {
+    fn now(process: &Process, backend: Option<u32>) -> Result<Self, Failure> {
+        Ok(Self { own: process.cpu()?, server: backend.map(cpu_of).transpose()? })
+    }
+}
+
 /// A duration in microseconds.
-pub(super) fn micros(duration: std::time::Duration) -> f64 {
+pub(super) fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
