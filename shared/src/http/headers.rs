@@ -109,3 +109,19 @@ impl Visitor<'_> for OneName {
         Ok(Name(Header::of_name(name)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_known_in_any_case_and_others_are_not_kept() {
+        let json = r#"{"Authorization":"a","x-other":5,"if-none-match":"b","Accept":"c"}"#;
+        let headers: Headers = serde_json::from_str(json).unwrap();
+        assert_eq!(headers.0.len(), 2);
+        assert_eq!(headers.get(Header::Authorization), Some("a"));
+        assert_eq!(headers.get(Header::IfNoneMatch), Some("b"));
+        assert_eq!(headers.get(Header::IfMatch), None);
+        assert!(serde_json::from_str::<Headers>(r#"{"origin":5}"#).is_err());
+    }
+}

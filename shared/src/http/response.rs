@@ -177,3 +177,21 @@ fn sendable<S: Serializer>(headers: &[(&'static str, Cow<'static, str>)], serial
     let is_sendable = |value: &str| value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
     serializer.collect_map(headers.iter().filter(|(_, value)| is_sendable(value)).map(|(name, value)| (name, value)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_value_of_a_header_is_left_out() {
+        let mut response = Response::message("x");
+        for (name, value) in [("a", "x\ty ~"), ("b", "x\r\nc: y"), ("d", "é"), ("e", "\u{7f}"), ("f", "")] {
+            response.header(name, value);
+        }
+        let event = serde_json::to_value(&response).unwrap();
+        let headers = json!({ "content-type": "application/json", "a": "x\ty ~", "f": "" });
+        let expected =
+            json!({ "statusCode": 200, "headers": headers, "isBase64Encoded": false, "body": r#"{"message":"x"}"# });
+        assert_eq!(event, expected);
+    }
+}
