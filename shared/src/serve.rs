@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
+    pin::pin,
     process::ExitCode,
     sync::{
         Arc,
@@ -76,7 +77,8 @@ fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H
         front.state.warm_up().await;
         lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ServerEvent>| {
             let front = Arc::clone(&front);
-            async move { Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await) }
+            // In a box, as it is moved from hand to hand before it begins.
+            Box::pin(async move { Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await) })
         }))
         .await
     });
@@ -97,9 +99,10 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
         let deadline = Instant::now() + telemetry::time_left(context.deadline);
         let request = event.request().ok();
         let work = async { self.handler.handle(&self.state, event.request()?).await };
+        let work = pin!(AssertUnwindSafe(work).catch_unwind());
         // The state is shared by all requests and holds nothing that a panic could leave half done:
         // a connection that was in use is closed.
-        let (result, observed) = telemetry::in_scope(deadline, AssertUnwindSafe(work).catch_unwind()).await;
+        let (result, observed) = telemetry::in_scope(deadline, work).await;
         let result = result.unwrap_or(Err(Error::Panic));
         let (reason, causes) = match &result {
             Ok(_) => (None, Vec::new()),
