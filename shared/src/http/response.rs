@@ -22,6 +22,8 @@ pub struct Response {
     headers: Vec<(&'static str, Cow<'static, str>)>,
     is_base64_encoded: bool,
     body: Body,
+    /// None; `cargo lambda watch` takes no answer without the field.
+    cookies: [&'static str; 0],
 }
 
 /// What the page of the documentation may do: run what is in it and talk to this API.
@@ -149,7 +151,7 @@ impl Response {
 
     fn of_body(status: u16, body: Body) -> Self {
         let is_base64_encoded = matches!(body, Body::Binary(_));
-        Self { status, headers: Vec::with_capacity(MOST_HEADERS), is_base64_encoded, body }
+        Self { status, headers: Vec::with_capacity(MOST_HEADERS), is_base64_encoded, body, cookies: [] }
     }
 
     /// The status code.
@@ -180,6 +182,8 @@ fn sendable<S: Serializer>(headers: &[(&'static str, Cow<'static, str>)], serial
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+
     use super::*;
 
     #[test]
@@ -190,8 +194,10 @@ mod tests {
         }
         let event = serde_json::to_value(&response).unwrap();
         let headers = json!({ "content-type": "application/json", "a": "x\ty ~", "f": "" });
+        let body = r#"{"message":"x"}"#;
         let expected =
-            json!({ "statusCode": 200, "headers": headers, "isBase64Encoded": false, "body": r#"{"message":"x"}"# });
+            json!({ "statusCode": 200, "headers": headers, "isBase64Encoded": false, "body": body, "cookies": [] });
+        assert!(serde_json::from_value::<ApiGatewayV2httpResponse>(event.clone()).is_ok());
         assert_eq!(event, expected);
     }
 }
