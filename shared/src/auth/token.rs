@@ -20,6 +20,9 @@ use crate::{
 /// How far the clocks of issuer and API may differ.
 const LEEWAY: Duration = Duration::from_secs(5);
 
+/// The first number of seconds that is no date any more: 2^64.
+const DATES_END: f64 = 18_446_744_073_709_551_616.0;
+
 /// The longest token that is looked at, in bytes: Better Auth's default one, with a user's whole row
 /// in it, has less than half of that.
 const MAX_BYTES: usize = 8 * 1024;
@@ -50,6 +53,10 @@ struct Header<'a> {
     alg: Cow<'a, str>,
     #[serde(borrow)]
     kid: Option<Cow<'a, str>>,
+    #[serde(rename = "typ")]
+    _typ: Option<Cow<'a, str>>,
+    #[serde(rename = "cty")]
+    _cty: Option<Cow<'a, str>>,
     crit: Option<IgnoredAny>,
     jwk: Option<IgnoredAny>,
     jku: Option<IgnoredAny>,
@@ -230,6 +237,10 @@ impl Verifier {
     /// Whether the claims are those of a token for this API at this time
     /// ([RFC 7519, section 4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)).
     fn check(&self, claims: &Claims, now: SystemTime) -> Result<(), Refusal> {
+        let is_date = |seconds: &f64| (0.0..DATES_END).contains(seconds);
+        if !is_date(&claims.exp) || !claims.nbf.iter().all(is_date) {
+            return Err(Refusal::Claims("exp or nbf is not a date"));
+        }
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         if now.as_secs_f64() >= claims.exp + LEEWAY.as_secs_f64() {
             return Err(Refusal::Claims("the token has expired"));
@@ -310,7 +321,9 @@ mod tests {
         assert!(is_good(995.5, 1005.0));
         assert!(!is_good(995.0, 0.0), "expired");
         assert!(!is_good(2000.0, 1005.5), "not valid yet");
-        assert!(!is_good(f64::NEG_INFINITY, 0.0) && !is_good(-1e300, 0.0), "no date");
+        for no_date in [-1.0, DATES_END, f64::INFINITY, f64::NAN] {
+            assert!(!is_good(no_date, 0.0) && !is_good(2000.0, no_date), "{no_date}");
+        }
     }
 
     #[tokio::test]
