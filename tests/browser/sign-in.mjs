@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 
 const [api, issuer, port] = process.argv.slice(2);
 assert.equal(new URL(issuer).hostname, "localhost", "ISSUER_BASE: its host must be localhost, as the page's is");
@@ -18,11 +18,7 @@ const auth = `${issuer}/api/auth`;
 const home = await serve(Number(port));
 // Another port is another origin, yet the same site: cookies do go along, and only CORS is in the way.
 const elsewhere = await serve(0);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
+const browser = await launch();
 
 /** Serves an empty page, and returns its origin. */
 async function serve(port) {

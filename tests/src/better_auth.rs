@@ -42,7 +42,7 @@ impl BetterAuth {
         assert!(installed, "run `npm ci` in {}, or `cargo xtask test`", folder.display());
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.expect("a port for Better Auth").port().to_string();
-        let mut child = Command::new("node")
+        let mut child = Command::new(std::env::var_os("TEST_NODE").unwrap_or_else(|| "node".into()))
             .arg("server.mjs")
             .current_dir(folder)
             .env("DATABASE_URL", database.url())

@@ -18,6 +18,8 @@ use tokio::{
 };
 use tokio_postgres::{Client, Config};
 
+use crate::postgres::connect_over_tls;
+
 /// The password of every role that logs in through it.
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -105,13 +107,7 @@ log_disconnections = 0
 
     /// A connection through it, of a client that trusts its certificate.
     pub async fn connect(&self, config: &Config) -> Client {
-        let pem = fs::read(self.certificate()).expect("the certificate");
-        let root = native_tls::Certificate::from_pem(&pem).expect("the certificate");
-        let tls = native_tls::TlsConnector::builder().add_root_certificate(root).build().expect("TLS");
-        let tls = postgres_native_tls::MakeTlsConnector::new(tls);
-        let (client, connection) = config.connect(tls).await.expect("a connection through PgBouncer");
-        tokio::spawn(connection);
-        client
+        connect_over_tls(config, &self.certificate()).await.expect("a connection through PgBouncer")
     }
 
     /// The file with the certificate to trust.

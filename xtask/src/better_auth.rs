@@ -4,15 +4,16 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Child,
     time::timeout,
 };
 
 use crate::{
-    node,
     settings::{Settings, root},
-    ui::{Failure, step},
+    tools,
+    ui::step,
 };
+use anyhow::{Result, anyhow, bail};
 
 /// How long it may take to migrate and to listen.
 const START: Duration = Duration::from_secs(30);
@@ -34,17 +35,19 @@ pub(crate) fn url(port: u16) -> String {
 }
 
 /// Installs what it needs.
-pub(crate) async fn prepare() -> Result<(), Failure> {
-    node::install(&folder()).await
+pub(crate) async fn prepare() -> Result<()> {
+    tools::node().await?.install(&folder()).await
 }
 
 impl BetterAuth {
     /// Starts it on the database and for the pages of the settings. The API's migration must have
     /// ended.
-    pub(crate) async fn start(port: u16, settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) async fn start(port: u16, settings: &Settings) -> Result<Self> {
         step(&format!("Starting Better Auth on {}", url(port)));
         let setting = |name: &str| settings.get(name).unwrap_or_default();
-        let mut child = Command::new("node")
+        let mut child = tools::node()
+            .await?
+            .command()
             .arg("server.mjs")
             .current_dir(folder())
             .env("PORT", port.to_string())
@@ -57,12 +60,12 @@ impl BetterAuth {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let stdout = child.stdout.take().ok_or_else(|| Failure::new("Better Auth has no output"))?;
+        let stdout = child.stdout.take().ok_or_else(|| anyhow!("Better Auth has no output"))?;
         let mut lines = BufReader::new(stdout).lines();
         match timeout(START, lines.next_line()).await {
             Ok(Ok(Some(line))) if line.starts_with("ready ") => Ok(Self { _child: child }),
             // What is wrong it has said itself.
-            _ => Err(Failure::new(format!("Better Auth does not listen on port {port}."))),
+            _ => bail!("Better Auth does not listen on port {port}."),
         }
     }
 }

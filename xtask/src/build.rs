@@ -6,13 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::process::Command;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
     settings::{root, target},
     tools,
-    ui::{Context, Failure, step},
+    ui::step,
 };
 
 /// The newest glibc of which an artefact may use symbols: Amazon Linux 2023's.
@@ -65,23 +66,23 @@ impl Processor {
 }
 
 /// Builds every function and prints how large the zips are.
-pub(crate) async fn run(processor: Processor) -> Result<(), Failure> {
+pub(crate) async fn run(processor: Processor) -> Result<()> {
     run_with(processor, &[]).await
 }
 
 /// As [`run`], and with it other binaries of the workspace, which are not deployed.
-pub(crate) async fn run_with(processor: Processor, others: &[&str]) -> Result<(), Failure> {
+pub(crate) async fn run_with(processor: Processor, others: &[&str]) -> Result<()> {
     let functions = functions()?;
     compile(processor, functions.iter().map(String::as_str).chain(others.iter().copied())).await?;
     let mut too_large = Vec::new();
     println!("{:<16}{:>12}{:>12}", "function", "binary/KiB", "zip/KiB");
     for function in &functions {
         let binary = processor.binary(function);
-        let bytes = fs::read(&binary).context(binary.display())?;
+        let bytes = fs::read(&binary).with_context(|| binary.display().to_string())?;
         check_glibc(function, &bytes)?;
         let zip = pack(&bytes)?;
         let path = processor.folder().join(format!("{function}.zip"));
-        fs::write(&path, &zip).context(path.display())?;
+        fs::write(&path, &zip).with_context(|| path.display().to_string())?;
         println!("{function:<16}{:>12}{:>12}", bytes.len() / 1024, zip.len() / 1024);
         let budget = if function == "migrate" { MIGRATE_BUDGET } else { BUDGET };
         if zip.len() > budget {
@@ -91,14 +92,14 @@ pub(crate) async fn run_with(processor: Processor, others: &[&str]) -> Result<()
     if too_large.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(too_large.join("\n")))
+    Err(anyhow!(too_large.join("\n")))
 }
 
 /// The functions, by their folders.
-fn functions() -> Result<Vec<String>, Failure> {
+fn functions() -> Result<Vec<String>> {
     let folder = root().join("functions");
     let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).context(folder.display())? {
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let entry = entry?;
         if entry.path().is_dir() {
             names.push(entry.file_name().to_string_lossy().into_owned());
@@ -110,7 +111,7 @@ fn functions() -> Result<Vec<String>, Failure> {
 
 /// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
 /// the folders of this machine and the time are kept out of them.
-async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<(), Failure> {
+async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<()> {
     step("Building the artefacts (a first time takes ten minutes)");
     let cargo_lambda = tools::cargo_lambda().await?;
     let zig = tools::zig().await?;
@@ -134,14 +135,14 @@ async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> 
         .current_dir(root())
         .status()
         .await?;
-    if status.success() { Ok(()) } else { Err(Failure::new("The artefacts do not build.")) }
+    if status.success() { Ok(()) } else { Err(anyhow!("The artefacts do not build.")) }
 }
 
 /// Refuses a binary that would not start on Lambda, by the versions of the symbols it names.
-fn check_glibc(function: &str, binary: &[u8]) -> Result<(), Failure> {
+fn check_glibc(function: &str, binary: &[u8]) -> Result<()> {
     match newest_glibc(binary) {
         Some(version) if version <= GLIBC => Ok(()),
-        found => Err(Failure::new(format!("{function} needs glibc {found:?}; Lambda has {GLIBC:?}"))),
+        found => bail!("{function} needs glibc {found:?}; Lambda has {GLIBC:?}"),
     }
 }
 
@@ -161,7 +162,7 @@ fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// A zip with the binary and the roots that it trusts. It has no time in it.
-fn pack(binary: &[u8]) -> Result<Vec<u8>, Failure> {
+fn pack(binary: &[u8]) -> Result<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)

@@ -1,12 +1,10 @@
 //! Rows: a user to try the API with, and the fixture of the sample events.
 
+use anyhow::{Context, Result, anyhow};
 use shared::db;
 use tokio_postgres::Client;
 
-use crate::{
-    settings::Settings,
-    ui::{Context, Failure},
-};
+use crate::settings::Settings;
 
 const EMAIL: &str = "demo@example.com";
 const TASKS: [(&str, &str, bool); 3] = [
@@ -16,18 +14,18 @@ const TASKS: [(&str, &str, bool); 3] = [
 ];
 
 /// A connection to the database of the settings.
-pub(crate) async fn connect(settings: &Settings) -> Result<Client, Failure> {
-    let config = settings.env().database().map_err(|error| Failure::new(error.to_string()))?;
-    let (client, connection) =
-        db::with_defaults(&config).connect(db::tls().context("TLS")?).await.map_err(|error| {
-            Failure::new(format!("No connection to DATABASE_URL: {}", shared::telemetry::causes(&error).join(": ")))
-        })?;
+pub(crate) async fn connect(settings: &Settings) -> Result<Client> {
+    let config = settings.env().database().map_err(|error| anyhow!(error.to_string()))?;
+    let (client, connection) = db::with_defaults(&config)
+        .connect(db::tls().context("TLS")?)
+        .await
+        .map_err(|error| anyhow!("No connection to DATABASE_URL: {}", shared::telemetry::causes(&error).join(": ")))?;
     tokio::spawn(connection);
     Ok(client)
 }
 
 /// The id of the demo user, who is made with a few tasks when there is none.
-pub(crate) async fn user(client: &Client) -> Result<i32, Failure> {
+pub(crate) async fn user(client: &Client) -> Result<i32> {
     let find = r#"SELECT id FROM "user" WHERE email = $1"#;
     if let Some(row) = client.query_opt(find, &[&EMAIL]).await.context("the demo user")? {
         return Ok(row.get(0));

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use anyhow::{Result, anyhow, bail};
 use tokio::process::Command;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     postgres::{Cluster, Durability, Server},
     settings::{Settings, root},
     token, tools,
-    ui::{Context, Failure, step},
+    ui::step,
 };
 
 /// The name of the development data.
@@ -24,38 +25,21 @@ const BETTER_AUTH_PORT: u16 = 3005;
 const TOKEN_HOURS: u32 = 30 * 24;
 
 /// The options of the command.
+#[derive(Debug, clap::Args)]
 pub(crate) struct Options {
+    /// The port of 127.0.0.1 to listen on.
+    #[arg(long, default_value_t = 9000)]
     port: u16,
+    /// Empty the local database first.
+    #[arg(long)]
     reset: bool,
+    /// Start a Better Auth on port 3005 as well: users can sign up.
+    #[arg(long)]
     with_better_auth: bool,
 }
 
-impl Options {
-    pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
-        let mut options = Self { port: 9000, reset: false, with_better_auth: false };
-        while let Some((first, rest)) = words.split_first() {
-            words = match (*first, rest) {
-                ("--reset", rest) => {
-                    options.reset = true;
-                    rest
-                }
-                ("--with-better-auth", rest) => {
-                    options.with_better_auth = true;
-                    rest
-                }
-                ("--port", [port, rest @ ..]) => {
-                    options.port = port.parse().context(format!("--port {port}"))?;
-                    rest
-                }
-                (other, _) => return Err(Failure::new(format!("dev does not know {other}; see cargo xtask help"))),
-            };
-        }
-        Ok(options)
-    }
-}
-
 /// Runs until it is interrupted.
-pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) async fn run(options: &Options) -> Result<()> {
     let port = options.port;
     check_port(port, "Stop it, or choose another with --port.")?;
     let mut settings = Settings::read()?;
@@ -65,7 +49,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     if options.with_better_auth {
         check_port(BETTER_AUTH_PORT, "Stop it.")?;
         if settings.get("BETTER_AUTH_URL").is_some() {
-            return Err(Failure::new("--with-better-auth starts one, and BETTER_AUTH_URL names another."));
+            bail!("--with-better-auth starts one, and BETTER_AUTH_URL names another.");
         }
         settings.set("BETTER_AUTH_URL", &better_auth::url(BETTER_AUTH_PORT));
         better_auth::prepare().await?;
@@ -84,18 +68,18 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Err(watch.ended().await)
 }
 
-fn check_port(port: u16, advice: &str) -> Result<(), Failure> {
+fn check_port(port: u16, advice: &str) -> Result<()> {
     match TcpListener::bind(("127.0.0.1", port)) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::new(format!("Port {port} is taken: is another `cargo xtask dev` running? {advice}"))),
+        Err(_) => bail!("Port {port} is taken: is another `cargo xtask dev` running? {advice}"),
     }
 }
 
 /// Uses the database that `DATABASE_URL` names, or starts one.
-async fn database(settings: &mut Settings, reset: bool) -> Result<Option<Server>, Failure> {
+async fn database(settings: &mut Settings, reset: bool) -> Result<Option<Server>> {
     if settings.get("DATABASE_URL").is_some() {
         if reset {
-            return Err(Failure::new("--reset empties the local database only, and DATABASE_URL names another."));
+            bail!("--reset empties the local database only, and DATABASE_URL names another.");
         }
         step("Using the database that DATABASE_URL names");
         demo::connect(settings).await?;
@@ -111,10 +95,10 @@ async fn database(settings: &mut Settings, reset: bool) -> Result<Option<Server>
 }
 
 /// Builds every function, so that no first request waits for the compiler.
-pub(crate) async fn build() -> Result<(), Failure> {
+pub(crate) async fn build() -> Result<()> {
     step("Building the functions");
     let status = Command::new("cargo").args(["build", "--bins"]).current_dir(root()).status().await?;
-    if status.success() { Ok(()) } else { Err(Failure::new("The functions do not build.")) }
+    if status.success() { Ok(()) } else { Err(anyhow!("The functions do not build.")) }
 }
 
 fn welcome(port: u16, user: i32, token: &str, database: &str) {

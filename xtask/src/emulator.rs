@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use zip::ZipArchive;
@@ -22,14 +23,14 @@ use crate::{
     postgres::{Durability, Server, free_port},
     settings::{Settings, root, target},
     tools,
-    ui::{Context, Failure, step},
+    ui::step,
 };
 
 /// How long a function may take to start and to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Replays the sample events; the artefacts must be there.
-pub(crate) async fn run() -> Result<usize, Failure> {
+pub(crate) async fn run() -> Result<usize> {
     let emulator = tools::sam().await?.emulator;
     let server = Server::start("emulator", Durability::Encrypted).await?;
     let mut settings = Settings::of_events(&server.encrypted_url("postgres"));
@@ -47,8 +48,8 @@ pub(crate) async fn run() -> Result<usize, Failure> {
         let function = Function::start(&emulator, name, &settings).await?;
         for event in events {
             client.batch_execute(&fixture).await.context("events/fixture.sql")?;
-            let payload = fs::read_to_string(&event.path).context(event.path.display())?;
-            let payload: Value = serde_json::from_str(&payload).context(event.path.display())?;
+            let payload = fs::read_to_string(&event.path).with_context(|| event.path.display().to_string())?;
+            let payload: Value = serde_json::from_str(&payload).with_context(|| event.path.display().to_string())?;
             let mut got = function.invoke(&payload).await?;
             // `cargo lambda invoke`, whose answers are beside the events, does not show the type.
             if let Some(got) = got.as_object_mut() {
@@ -64,7 +65,7 @@ pub(crate) async fn run() -> Result<usize, Failure> {
             survives_a_panic(&function, &client, events, &fixture).await?;
         }
     }
-    if failures.is_empty() { Ok(events.len()) } else { Err(Failure::new(failures.join("\n"))) }
+    if failures.is_empty() { Ok(events.len()) } else { Err(anyhow!(failures.join("\n"))) }
 }
 
 /// A column of another type makes reading a row panic; the function must answer, and go on.
@@ -73,8 +74,8 @@ async fn survives_a_panic(
     client: &tokio_postgres::Client,
     events: &[Event],
     fixture: &str,
-) -> Result<(), Failure> {
-    let own = events.iter().find(|event| event.name == "own.json").ok_or_else(|| Failure::new("no own.json"))?;
+) -> Result<()> {
+    let own = events.iter().find(|event| event.name == "own.json").ok_or_else(|| anyhow!("no own.json"))?;
     let payload = fs::read_to_string(&own.path)?;
     let payload: Value = serde_json::from_str(&payload).context("own.json")?;
     client.batch_execute(fixture).await.context("events/fixture.sql")?;
@@ -88,7 +89,7 @@ async fn survives_a_panic(
         client.batch_execute(change).await.context(change)?;
         let got = function.invoke(&payload).await?;
         if got.get("statusCode") != Some(&json!(status)) {
-            return Err(Failure::new(format!("expected {status} around a panic, got {got}")));
+            bail!("expected {status} around a panic, got {got}");
         }
     }
     Ok(())
@@ -101,7 +102,7 @@ struct Function {
 }
 
 impl Function {
-    async fn start(emulator: &Path, name: &str, settings: &Settings) -> Result<Self, Failure> {
+    async fn start(emulator: &Path, name: &str, settings: &Settings) -> Result<Self> {
         let folder = unpack(name)?;
         let (port, runtime_port) = (free_port()?, free_port()?);
         let log = fs::File::create(folder.join("log")).context("log")?;
@@ -121,20 +122,20 @@ impl Function {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .context(emulator.display())?;
+            .with_context(|| emulator.display().to_string())?;
         let url = format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations");
         let function = Self { child, url };
         let end = Instant::now() + TIMEOUT;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if Instant::now() > end {
-                return Err(Failure::new(format!("{name} does not start: see {}", folder.join("log").display())));
+                bail!("{name} does not start: see {}", folder.join("log").display());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(function)
     }
 
-    async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
+    async fn invoke(&self, event: &Value) -> Result<Value> {
         let (url, body) = (self.url.clone(), event.to_string());
         let answer = tokio::task::spawn_blocking(move || {
             let agent: ureq::Agent =
@@ -142,7 +143,7 @@ impl Function {
             agent.post(&url).send(&body).and_then(|mut answer| answer.body_mut().read_to_string())
         });
         let text = answer.await.context("the emulator")?.context("the emulator")?;
-        serde_json::from_str(&text).context(format!("the emulator answered {text:.200}"))
+        serde_json::from_str(&text).with_context(|| format!("the emulator answered {text:.200}"))
     }
 }
 
@@ -160,17 +161,17 @@ impl Drop for Function {
 }
 
 /// The binary of an artefact, out of its zip.
-fn unpack(name: &str) -> Result<PathBuf, Failure> {
+fn unpack(name: &str) -> Result<PathBuf> {
     let artefact = Processor::X86_64.folder().join(format!("{name}.zip"));
-    let file =
-        fs::File::open(&artefact).context(format!("{}: run `cargo xtask build --x86-64`", artefact.display()))?;
-    let mut zip = ZipArchive::new(file).context(artefact.display())?;
+    let file = fs::File::open(&artefact)
+        .with_context(|| format!("{}: run `cargo xtask build --x86-64`", artefact.display()))?;
+    let mut zip = ZipArchive::new(file).with_context(|| artefact.display().to_string())?;
     let mut binary = Vec::new();
-    zip.by_name("bootstrap").context(artefact.display())?.read_to_end(&mut binary)?;
+    zip.by_name("bootstrap").with_context(|| artefact.display().to_string())?.read_to_end(&mut binary)?;
     let folder = target().join("emulator").join(name);
     fs::create_dir_all(&folder)?;
     let path = folder.join("bootstrap");
-    fs::write(&path, binary).context(path.display())?;
+    fs::write(&path, binary).with_context(|| path.display().to_string())?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(folder)
 }

@@ -5,12 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{
-    settings::root,
-    ui::{Context, Failure},
-};
+use crate::settings::root;
 
 /// An event in `events/<function>/`, with its answer in `answers/` below.
 pub(crate) struct Event {
@@ -21,10 +19,10 @@ pub(crate) struct Event {
 }
 
 /// The events of one function, or of all.
-pub(crate) fn read(only: Option<&str>) -> Result<Vec<Event>, Failure> {
+pub(crate) fn read(only: Option<&str>) -> Result<Vec<Event>> {
     let folder = root().join("events");
     let mut events = Vec::new();
-    for entry in fs::read_dir(&folder).context(folder.display())? {
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         let function = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() && only.is_none_or(|only| only == function) {
@@ -33,20 +31,20 @@ pub(crate) fn read(only: Option<&str>) -> Result<Vec<Event>, Failure> {
     }
     events.sort_by(|one, other| one.path.cmp(&other.path));
     if events.is_empty() {
-        return Err(Failure::new(format!("There are no events in events/{}", only.unwrap_or_default())));
+        bail!("There are no events in events/{}", only.unwrap_or_default());
     }
     Ok(events)
 }
 
-fn of_function(folder: &Path, function: &str) -> Result<Vec<Event>, Failure> {
+fn of_function(folder: &Path, function: &str) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
             let name = path.file_name().unwrap_or_default();
             let answer = folder.join("answers").join(name);
-            let text = fs::read_to_string(&answer).context(answer.display())?;
-            let answer = serde_json::from_str(&text).context(answer.display())?;
+            let text = fs::read_to_string(&answer).with_context(|| answer.display().to_string())?;
+            let answer = serde_json::from_str(&text).with_context(|| answer.display().to_string())?;
             let name = name.to_string_lossy().into_owned();
             events.push(Event { function: function.to_owned(), name, path, answer });
         }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::{Result, anyhow, bail};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -17,8 +18,8 @@ use crate::{
     dev,
     postgres::{Cluster, Durability, Server},
     settings::{root, target},
-    tools,
-    ui::{Context, Failure, step},
+    tools::system::{Package, is_root},
+    ui::{bar, print, say, step},
 };
 
 /// The name of the data.
@@ -28,55 +29,43 @@ const DATA: &str = "faults";
 const LONG: u64 = 100_000;
 const SHORT: u64 = 4000;
 
+/// How many kinds of fault there are, for the bar.
+const KINDS: usize = 17;
+
 /// The small disk, in bytes.
 const DISK: &str = "size=64m,mode=0777";
 
 /// The options of the command.
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
+    /// How many requests to plan, for all faults together (default: 100000, with --short 4000).
+    #[arg(long)]
     requests: Option<u64>,
+    /// The seed of requests and faults, to make the same plans again (default: the time).
+    #[arg(long)]
     seed: Option<u64>,
+    /// Take a minute instead of a quarter of an hour.
+    #[arg(long)]
     short: bool,
+    /// Only the faults with this in their name.
+    #[arg(long, value_name = "FAULT", default_value = "")]
     only: String,
 }
 
 impl Options {
     /// What every test run does.
-    pub(crate) const SHORT: Self = Self { requests: None, seed: None, short: true, only: String::new() };
-
-    pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
-        let mut options = Self { short: false, ..Self::SHORT };
-        while let Some((first, rest)) = words.split_first() {
-            words = match (*first, rest) {
-                ("--short", rest) => {
-                    options.short = true;
-                    rest
-                }
-                ("--requests", [number, rest @ ..]) => {
-                    options.requests = Some(number.parse().context(format!("--requests {number}"))?);
-                    rest
-                }
-                ("--seed", [number, rest @ ..]) => {
-                    options.seed = Some(number.parse().context(format!("--seed {number}"))?);
-                    rest
-                }
-                ("--only", [name, rest @ ..]) => {
-                    (*name).clone_into(&mut options.only);
-                    rest
-                }
-                (other, _) => return Err(Failure::new(format!("faults does not know {other}; see cargo xtask help"))),
-            };
-        }
-        Ok(options)
+    pub(crate) fn short() -> Self {
+        Self { short: true, ..Self::default() }
     }
 }
 
 /// Runs the suite, and answers how many kinds of fault passed.
-pub(crate) async fn run(options: &Options) -> Result<usize, Failure> {
+pub(crate) async fn run(options: &Options) -> Result<usize> {
     dev::build().await?;
     let example = ["build", "--example", "faults"];
     let status = Command::new("cargo").args(example).current_dir(root()).status().await?;
     if !status.success() {
-        return Err(Failure::new("The fault suite does not build."));
+        bail!("The fault suite does not build.");
     }
     // What was promised to be kept has to survive a crash: nothing of an earlier run is of use here,
     // and unlike the tests' server this one writes through to the disk.
@@ -93,26 +82,29 @@ pub(crate) async fn run(options: &Options) -> Result<usize, Failure> {
     let mut command = Command::new(target().join("debug/examples/faults"));
     command.args([&requests.to_string(), &seed.to_string(), form, &options.only]);
     command.env("TEST_DATABASE_URL", server.url("postgres")).env("TEST_POSTGRES_CONTROL", server.control_command());
-    if let Some(pgbouncer) = tools::pgbouncer().await? {
+    if let Some(pgbouncer) = Package::PgBouncer.find() {
         command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));
-    }
-    if tools::faketime().await.is_none() {
-        eprintln!("libfaketime is missing: steps of the clock are NOT TESTED.");
     }
     if let Some(folder) = &tablespace {
         command.env("TEST_SMALL_DISK", folder);
     }
     let mut suite = Suite(command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?);
     let mut passed = None;
+    let bar = bar("Breaking everything", KINDS);
     if let Some(output) = suite.0.stdout.take() {
         let mut lines = BufReader::new(output).lines();
         while let Some(line) = lines.next_line().await? {
-            println!("{line}");
+            // One for each fault, after a heading.
+            if line.starts_with(|char: char| char.is_lowercase()) {
+                bar.inc(1);
+            }
+            print(&line);
             passed = line.split_once(" passed, 0 failed").and_then(|(count, _)| count.parse().ok()).or(passed);
         }
     }
+    bar.finish_and_clear();
     let status = suite.0.wait().await?;
-    passed.filter(|_| status.success()).ok_or_else(|| Failure::new("Not everything was as promised; see above."))
+    passed.filter(|_| status.success()).ok_or_else(|| anyhow!("Not everything was as promised; see above."))
 }
 
 /// The running suite. It is asked to end when this is dropped, so that it can end what it started.
@@ -138,20 +130,20 @@ impl SmallDisk {
         let folder = target().join("small-disk");
         // One that an earlier run left behind.
         unmount(&folder);
-        let mounted = cfg!(target_os = "linux") && tools::is_root() && fs::create_dir_all(&folder).is_ok() && {
+        let mounted = cfg!(target_os = "linux") && is_root() && fs::create_dir_all(&folder).is_ok() && {
             let mut mount = std::process::Command::new("mount");
             mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(&folder).stderr(Stdio::null());
             mount.status().is_ok_and(|status| status.success())
         };
         if !mounted {
-            eprintln!("A small disk cannot be mounted, which takes root on Linux: a full one is NOT TESTED.");
+            say("A small disk cannot be mounted, which takes root on Linux: a full one is NOT TESTED.");
             return None;
         }
         Some(Self(folder))
     }
 
     /// A folder on it that is the server's own.
-    fn folder_of(&self, server: &Server) -> Result<PathBuf, Failure> {
+    fn folder_of(&self, server: &Server) -> Result<PathBuf> {
         let folder = self.0.join("tablespace");
         server.make_folder(&folder)?;
         Ok(folder)

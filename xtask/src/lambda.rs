@@ -8,13 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Error, Result, anyhow, bail};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::{
     settings::{Settings, root, target},
     tools,
-    ui::{Context, Failure, step},
+    ui::step,
 };
 
 /// How long the emulator may take to listen, and to stop.
@@ -39,10 +40,10 @@ pub(crate) enum Output {
 
 impl Watch {
     /// Starts the emulator on a port of 127.0.0.1.
-    pub(crate) async fn start(port: u16, settings: &Settings, output: Output) -> Result<Self, Failure> {
+    pub(crate) async fn start(port: u16, settings: &Settings, output: Output) -> Result<Self> {
         let cargo_lambda = tools::cargo_lambda().await?;
         let folder = target().join("watch");
-        fs::create_dir_all(&folder).context(folder.display())?;
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let log = folder.join(format!("{port}.log"));
         step(&format!("Starting cargo lambda watch on 127.0.0.1:{port}"));
         let mut command = Command::new(&cargo_lambda);
@@ -53,26 +54,26 @@ impl Watch {
             .current_dir(root())
             .stdin(Stdio::null());
         if output == Output::File {
-            let file = fs::File::create(&log).context(log.display())?;
+            let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
             command.stdout(file.try_clone()?).stderr(file);
         }
         // A group of its own: a Ctrl-C is this program's, which then stops everything in order.
         #[cfg(unix)]
         command.process_group(0);
-        let child = command.spawn().context(cargo_lambda.display())?;
+        let child = command.spawn().with_context(|| cargo_lambda.display().to_string())?;
         let mut watch = Self { cargo_lambda, child, port };
         watch.wait_until_it_listens().await?;
         Ok(watch)
     }
 
-    async fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
+    async fn wait_until_it_listens(&mut self) -> Result<()> {
         let end = Instant::now() + START;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if let Some(status) = self.child.try_wait()? {
-                return Err(Failure::new(format!("cargo lambda watch ended: {status}")));
+                bail!("cargo lambda watch ended: {status}");
             }
             if Instant::now() > end {
-                return Err(Failure::new(format!("cargo lambda watch does not listen after {START:?}")));
+                bail!("cargo lambda watch does not listen after {START:?}");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -80,26 +81,26 @@ impl Watch {
     }
 
     /// Waits until the emulator ends by itself, which it should not.
-    pub(crate) async fn ended(&mut self) -> Failure {
+    pub(crate) async fn ended(&mut self) -> Error {
         match self.child.wait().await {
-            Ok(status) => Failure::new(format!("cargo lambda watch ended: {status}")),
+            Ok(status) => anyhow!("cargo lambda watch ended: {status}"),
             Err(error) => error.into(),
         }
     }
 
     /// Invokes a function with the event in a file. The function's error is a value too, as
     /// `{"errorMessage": …}`.
-    pub(crate) async fn invoke_file(&self, function: &str, event: &Path) -> Result<Value, Failure> {
+    pub(crate) async fn invoke_file(&self, function: &str, event: &Path) -> Result<Value> {
         self.invoke(function, ["--data-file".as_ref(), event.as_os_str()]).await
     }
 
     /// Invokes a function with an event.
-    pub(crate) async fn invoke_event(&self, function: &str, event: &Value) -> Result<Value, Failure> {
+    pub(crate) async fn invoke_event(&self, function: &str, event: &Value) -> Result<Value> {
         let event = event.to_string();
         self.invoke(function, ["--data-ascii".as_ref(), event.as_ref()]).await
     }
 
-    async fn invoke(&self, function: &str, event: [&std::ffi::OsStr; 2]) -> Result<Value, Failure> {
+    async fn invoke(&self, function: &str, event: [&std::ffi::OsStr; 2]) -> Result<Value> {
         let output = Command::new(&self.cargo_lambda)
             .args(["lambda", "invoke", function, "-A", "127.0.0.1", "-P", &self.port.to_string()])
             .args(event)
@@ -110,20 +111,20 @@ impl Watch {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         if output.status.success() {
-            return serde_json::from_str(&out).context(format!("{function} answered {out:?}"));
+            return serde_json::from_str(&out).with_context(|| format!("{function} answered {out:?}"));
         }
         // "Error:   × <errorMessage>", wrapped to the width of a terminal; the type is not shown.
         let message = err.split_once('×').map_or("", |(_, message)| message).replace('│', " ");
         let message = message.split("Was this behavior").next().unwrap_or_default();
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         if message.is_empty() {
-            return Err(Failure::new(format!("{function}: {err}{out}")));
+            bail!("{function}: {err}{out}");
         }
         Ok(serde_json::json!({ "errorMessage": message }))
     }
 
     /// Migrates with the migrate function.
-    pub(crate) async fn migrate(&self) -> Result<(), Failure> {
+    pub(crate) async fn migrate(&self) -> Result<()> {
         step("Migrating the database");
         let report = self.invoke_event("migrate", &serde_json::json!({ "action": "up" })).await?;
         match report.get("version") {
@@ -132,7 +133,7 @@ impl Watch {
                 step(&format!("The schema is at version {version}; {applied} migrations were applied now"));
                 Ok(())
             }
-            None => Err(Failure::new(format!("The migration failed: {report}"))),
+            None => bail!("The migration failed: {report}"),
         }
     }
 }

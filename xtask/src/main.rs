@@ -1,5 +1,6 @@
 //! Developer commands.
 
+mod bare;
 mod bench;
 mod better_auth;
 mod browser;
@@ -11,7 +12,6 @@ mod events;
 mod faults;
 mod lambda;
 mod migration;
-mod node;
 mod openapi;
 mod postgres;
 mod replay;
@@ -24,41 +24,88 @@ mod ui;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use build::Processor;
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal;
-use ui::Failure;
 
-const USAGE: &str = "\
-Usage: cargo xtask <command>
+/// Runs, tests, builds and measures the task API.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
 
-  dev [--reset] [--port N] [--with-better-auth]
-                                Run the API on 127.0.0.1 (port 9000) over a local Postgres, with a demo
-                                user. DATABASE_URL makes it use that database instead; --reset empties
-                                the local one first. With Better Auth on port 3005, users can sign up.
-  test                          Check and test everything.
-  faults [--requests N] [--seed N] [--short] [--only FAULT]
-                                Break everything below the functions while clients call them, and
-                                compare the database with what they were told.
-  replay [FUNCTION]             Replay the events in events/ and compare the answers.
-  build [--x86-64]              Build the artefacts to deploy, for arm64, into target/lambda.
-  emulate                       Replay the events with the x86-64 artefacts under Lambda's own emulator,
-                                over a Postgres with TLS and SCRAM.
-  token --user N [--hours N]    Print a token of user N.
-  openapi                       Write openapi.json from the route table and the types.
-  migrate new NAME              Make the files of a new migration.
-  bench [--quick] [--built]     Measure the artefacts beside their floors. --quick takes few calls and keeps
-                                no figures; --built takes the artefacts as they are.
-  bench --cpu                   With the shares of a core that Lambda gives out, and what requests cost.
-  bench --scale [--scale-max N] With tables of 1000 to N tasks (10000000).
-  bench --concurrency           With several requests at once in one process.
-  budgets [--built]             Count the instructions of warm requests, and fail beyond their budgets.";
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the API on 127.0.0.1 over a local Postgres, or over the one that `DATABASE_URL` names, with a demo user
+    Dev(dev::Options),
+    /// Check and test everything, or a part
+    Test(test::Options),
+    /// Break everything below the functions while clients call them, and compare the database with what they were told
+    Faults(faults::Options),
+    /// Replay the sample events in events/ and compare the answers
+    Replay {
+        /// Only this function's events
+        function: Option<String>,
+    },
+    /// Build the artefacts to deploy into target/lambda, for arm64
+    Build {
+        /// For x86-64 instead, into target/lambda-x86-64
+        #[arg(long)]
+        x86_64: bool,
+    },
+    /// Replay the events with the x86-64 artefacts under Lambda's own emulator, over a Postgres with TLS and SCRAM
+    Emulate,
+    /// Print a token of a user
+    Token {
+        /// The user's id
+        #[arg(long)]
+        user: i32,
+        /// How long it is good for
+        #[arg(long, default_value_t = 24)]
+        hours: u32,
+    },
+    /// Write openapi.json from the route table and the types
+    Openapi,
+    /// Work with the files in migrations/
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Measure the artefacts beside their floors
+    Bench(bench::Options),
+    /// Count the instructions of warm requests, and fail beyond their budgets
+    Budgets {
+        /// Take the artefacts as they are
+        #[arg(long)]
+        built: bool,
+    },
+    /// Install what dev and test need, and check that all of it runs on this machine
+    Doctor,
+    /// Run dev and test in a root file system that has Rust, a C compiler and Python, and nothing else (as root on Debian)
+    Bare(bare::Options),
+    /// Print completions for a shell; they complete `xtask`, which can be an alias of `cargo xtask`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Migrate {
+    /// Make the pair of files of a new migration
+    New {
+        /// What it does, such as `add_due_date`
+        name: String,
+    },
+}
 
 // One thread: what the benchmark waits for must not have to wake up another.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let cli = Cli::parse();
     let result = tokio::select! {
-        result = run(&arguments) => result,
+        result = run(cli.command) => result,
         // What was started is stopped where it is owned, when the work on it is dropped.
         () = interrupted() => {
             eprintln!("\nStopped.");
@@ -67,51 +114,70 @@ async fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("\n{failure}");
+        Err(error) => {
+            eprintln!("\n{error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(arguments: &[String]) -> Result<(), Failure> {
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words[..] {
-        ["dev", ref options @ ..] => dev::run(&dev::Options::parse(options)?).await,
-        ["test"] => test::run().await,
-        ["faults", ref options @ ..] => faults::run(&faults::Options::parse(options)?).await.map(drop),
-        ["build"] => build::run(Processor::Arm64).await,
-        ["build", "--x86-64"] => build::run(Processor::X86_64).await,
-        ["emulate"] => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),
-        ["replay"] => replay::run(None).await,
-        ["replay", function] => replay::run(Some(function)).await,
-        ["token", "--user", user] => token::run(user, "24"),
-        ["token", "--user", user, "--hours", hours] => token::run(user, hours),
-        ["migrate", "new", name] => migration::create(name),
-        ["openapi"] => openapi::write(),
-        ["bench", ref options @ ..] => bench::run(&bench::Options::parse(options)?).await,
-        ["budgets"] => bench::budgets(false).await,
-        ["budgets", "--built"] => bench::budgets(true).await,
-        ["help" | "--help" | "-h"] => {
-            println!("{USAGE}");
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Dev(options) => dev::run(&options).await,
+        Command::Test(options) => Box::pin(test::run(&options)).await,
+        Command::Faults(options) => {
+            tools::system::prepare().await?;
+            faults::run(&options).await.map(drop)
+        }
+        Command::Replay { function } => replay::run(function.as_deref()).await,
+        Command::Build { x86_64: false } => build::run(Processor::Arm64).await,
+        Command::Build { x86_64: true } => build::run(Processor::X86_64).await,
+        Command::Emulate => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),
+        Command::Token { user, hours } => token::run(user, hours),
+        Command::Openapi => openapi::write(),
+        Command::Migrate(Migrate::New { name }) => migration::create(&name),
+        Command::Bench(options) => bench::run(&options).await,
+        Command::Budgets { built } => {
+            tools::system::prepare().await?;
+            bench::budgets(built).await
+        }
+        Command::Doctor => Box::pin(tools::doctor()).await,
+        Command::Bare(options) => bare::run(&options).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command().bin_name("xtask"), "xtask", &mut std::io::stdout());
             Ok(())
         }
-        _ => Err(Failure::new(USAGE)),
     }
 }
 
 /// Waits for Ctrl-C, or for being asked to end in another way.
 async fn interrupted() {
-    #[cfg(unix)]
-    {
-        let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+    let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_are_understood() {
+        for right in ["dev --port 9001 --reset", "test ownership", "bench --scale --scale-max 1000000", "migrate new x"]
+        {
+            assert!(Cli::try_parse_from(["xtask"].into_iter().chain(right.split(' '))).is_ok(), "{right}");
+        }
+        for wrong in ["dev --port x", "bench --scale --cpu", "bench --scale-max 5", "token", "what", ""] {
+            assert!(Cli::try_parse_from(["xtask"].into_iter().chain(wrong.split(' '))).is_err(), "{wrong}");
         }
     }
-    #[cfg(not(unix))]
-    drop(signal::ctrl_c().await);
 }

@@ -2,22 +2,18 @@
 
 use std::fs;
 
-use crate::{
-    settings::root,
-    ui::{Context, Failure, step},
-};
+use crate::{settings::root, ui::step};
+use anyhow::{Context, Result, bail};
 
 /// Makes `V<n>__<name>.sql` and its undo script, `n` being the next number.
-pub(crate) fn create(name: &str) -> Result<(), Failure> {
+pub(crate) fn create(name: &str) -> Result<()> {
     let is_name = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
     if name.is_empty() || !name.chars().all(is_name) {
-        return Err(Failure::new(
-            "The name of a migration has lower-case letters, digits and _, such as add_due_date.",
-        ));
+        bail!("The name of a migration has lower-case letters, digits and _, such as add_due_date.");
     }
     let folder = root().join("migrations");
     let mut newest = 0;
-    for entry in fs::read_dir(&folder).context(folder.display())? {
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let file = entry?.file_name().to_string_lossy().into_owned();
         let version =
             file.strip_prefix('V').and_then(|rest| rest.split_once("__")).and_then(|(version, _)| version.parse().ok());
@@ -31,7 +27,7 @@ pub(crate) fn create(name: &str) -> Result<(), Failure> {
         ),
         (format!("{stem}.undo.sql"), "-- The way back.\n"),
     ] {
-        fs::write(folder.join(&file), comment).context(&file)?;
+        fs::write(folder.join(&file), comment).with_context(|| file.clone())?;
         step(&format!("Made migrations/{file}"));
     }
     Ok(())

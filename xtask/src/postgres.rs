@@ -9,9 +9,10 @@ use std::{
 
 use crate::{
     settings::target,
-    tools,
-    ui::{Context, Failure, step},
+    tools::{self, system::is_root},
+    ui::step,
 };
+use anyhow::{Context, Result, anyhow, bail};
 
 /// The user and group that a server of root's runs as: nobody.
 const NOBODY: &str = "65534";
@@ -37,13 +38,12 @@ pub(crate) struct Cluster {
 }
 
 /// How to run programs that refuse to run as root.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RunAs {
-    /// As whoever runs this.
-    Self_,
-    /// As root of a namespace in which root has another number.
-    Namespace,
-    /// As nobody.
+    /// As the user of this process.
+    CurrentUser,
+    /// As nobody, who may go wherever root may: the project can be below `/root`. This needs no user
+    /// namespace, which containers do not allow.
     Nobody,
 }
 
@@ -60,7 +60,7 @@ pub(crate) enum Durability {
 
 impl Server {
     /// Starts a server on the data called `name`, which are made when they are not there.
-    pub(crate) async fn start(name: &str, durability: Durability) -> Result<Self, Failure> {
+    pub(crate) async fn start(name: &str, durability: Durability) -> Result<Self> {
         let cluster = Cluster::named(name).await?;
         let port = free_port()?;
         if durability != Durability::Safe {
@@ -83,7 +83,7 @@ impl Server {
         let log = cluster.data.join("server.log").display().to_string();
         cluster.control(&["-w", "-l", &log, "-o", &options, "start"]).map_err(|failure| {
             let log = fs::read_to_string(&log).unwrap_or_default();
-            Failure::new(format!("{failure}\n{log}\nPostgres did not start. Or set DATABASE_URL to a running one."))
+            anyhow!("{failure}\n{log}\nPostgres did not start. Or set DATABASE_URL to a running one.")
         })?;
         Ok(Self { cluster, port })
     }
@@ -93,6 +93,13 @@ impl Server {
     pub(crate) fn encrypted_url(&self, database: &str) -> String {
         let options = "sslmode=require&channel_binding=require";
         format!("postgres://{ROLE}:{PASSWORD}@localhost:{}/{database}?{options}", self.port)
+    }
+
+    /// Its version, asked for as [`Server::encrypted_url`] has it.
+    pub(crate) async fn version_over_tls(&self) -> Result<String> {
+        let url = self.encrypted_url("postgres").parse().context("the URL")?;
+        let client = tests::postgres::connect_over_tls(&url, &self.certificate()).await?;
+        Ok(client.query_one("SHOW server_version", &[]).await?.get(0))
     }
 
     /// The command that controls it, less its last words, as JSON. What it starts again has the
@@ -110,7 +117,7 @@ impl Server {
     }
 
     /// Makes a folder of its user's own.
-    pub(crate) fn make_folder(&self, folder: &Path) -> Result<(), Failure> {
+    pub(crate) fn make_folder(&self, folder: &Path) -> Result<()> {
         run(self.cluster.user.command(Path::new("mkdir")).arg(folder))
     }
 
@@ -127,13 +134,13 @@ impl Server {
 
 impl Cluster {
     /// The data called `name`, which need not be there.
-    pub(crate) async fn named(name: &str) -> Result<Self, Failure> {
-        let (binaries, user) = (tools::postgres().await?, RunAs::find());
-        Ok(Self { binaries, user, data: data_folder(name, user) })
+    pub(crate) async fn named(name: &str) -> Result<Self> {
+        let (binaries, user) = (tools::postgres().await?, RunAs::find()?);
+        Ok(Self { binaries, user, data: target().join("postgres").join(name) })
     }
 
     /// Makes the data folder, completely or not at all.
-    fn initialise(&self) -> Result<(), Failure> {
+    fn initialise(&self) -> Result<()> {
         if self.data.join("PG_VERSION").exists() {
             return Ok(());
         }
@@ -141,10 +148,10 @@ impl Cluster {
         self.remove()?;
         let unfinished = self.data.with_extension("unfinished");
         if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).context(unfinished.display())?;
+            fs::remove_dir_all(&unfinished).with_context(|| unfinished.display().to_string())?;
         }
-        fs::create_dir_all(&unfinished).context(unfinished.display())?;
-        if let RunAs::Nobody = self.user {
+        fs::create_dir_all(&unfinished).with_context(|| unfinished.display().to_string())?;
+        if self.user == RunAs::Nobody {
             run(Command::new("chown").arg("-R").arg(format!("{NOBODY}:{NOBODY}")).arg(&unfinished))?;
         }
         let initdb = |locale: &str| {
@@ -154,18 +161,18 @@ impl Cluster {
         };
         // macOS has no C.UTF-8.
         initdb("C.UTF-8").or_else(|_| initdb("C"))?;
-        fs::rename(&unfinished, &self.data).context(self.data.display())
+        fs::rename(&unfinished, &self.data).with_context(|| self.data.display().to_string())
     }
 
     /// Makes a certificate for localhost, and a role that has to log in over TLS with SCRAM.
-    fn encrypt(&self) -> Result<(), Failure> {
+    fn encrypt(&self) -> Result<()> {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).context("a certificate")?;
         fs::write(self.data.join(CERTIFICATE), made.cert.pem())?;
         let key = self.data.join("server.key");
         fs::write(&key, made.signing_key.serialize_pem())?;
         // Postgres refuses a key that others can read, and one that is another's.
         run(Command::new("chmod").arg("600").arg(&key))?;
-        if let RunAs::Nobody = self.user {
+        if self.user == RunAs::Nobody {
             run(Command::new("chown").arg(format!("{NOBODY}:{NOBODY}")).arg(&key))?;
         }
         let access = format!(
@@ -189,17 +196,17 @@ impl Cluster {
     }
 
     /// Removes the data; a server on them is stopped first.
-    pub(crate) fn remove(&self) -> Result<(), Failure> {
+    pub(crate) fn remove(&self) -> Result<()> {
         if self.data.exists() {
             if self.control(&["status"]).is_ok() {
                 self.control(&["-m", "immediate", "-w", "stop"])?;
             }
-            fs::remove_dir_all(&self.data).context(self.data.display())?;
+            fs::remove_dir_all(&self.data).with_context(|| self.data.display().to_string())?;
         }
         Ok(())
     }
 
-    fn control(&self, arguments: &[&str]) -> Result<(), Failure> {
+    fn control(&self, arguments: &[&str]) -> Result<()> {
         run(self.user.command(&self.binaries.join("pg_ctl")).arg("-D").arg(&self.data).args(arguments))
     }
 }
@@ -213,33 +220,24 @@ impl Drop for Server {
 }
 
 impl RunAs {
-    fn find() -> Self {
-        if !tools::is_root() {
-            return Self::Self_;
+    fn find() -> Result<Self> {
+        if !is_root() {
+            return Ok(Self::CurrentUser);
         }
-        if run(Self::Namespace.command(Path::new("true")).stderr(Stdio::null())).is_ok() {
-            Self::Namespace
-        } else {
-            Self::Nobody
-        }
+        run(&mut Self::Nobody.command(Path::new("true"))).context(
+            "Postgres does not run as root, and this root may not run it as nobody with the capability dac_override. \
+             Run this as another user",
+        )?;
+        Ok(Self::Nobody)
     }
 
     fn command(self, program: &Path) -> Command {
-        let mut command = match self {
-            Self::Self_ => return Command::new(program),
-            Self::Namespace => {
-                let mut command = Command::new("unshare");
-                command.args(["--user", "--map-user=1000", "--map-group=1000"]);
-                command
-            }
-            Self::Nobody => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-                command
-            }
-        };
-        // Postgres wants to know where it is, and nobody may not be allowed to.
-        command.arg(program).current_dir("/");
+        if self == Self::CurrentUser {
+            return Command::new(program);
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+        command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]).arg(program);
         command
     }
 }
@@ -250,40 +248,24 @@ fn words(command: &mut Command) -> String {
     words.map(|word| word.to_string_lossy().into_owned()).collect::<serde_json::Value>().to_string()
 }
 
-/// Where the data called `name` are. Nobody may not enter a home directory.
-fn data_folder(name: &str, user: RunAs) -> PathBuf {
-    match user {
-        RunAs::Self_ | RunAs::Namespace => target().join("postgres").join(name),
-        RunAs::Nobody => {
-            let place: String = target()
-                .display()
-                .to_string()
-                .chars()
-                .map(|char| if char.is_alphanumeric() { char } else { '-' })
-                .collect();
-            std::env::temp_dir().join(format!("postgres{place}-{name}"))
-        }
-    }
-}
-
 /// A port that nothing listens on.
-pub(crate) fn free_port() -> Result<u16, Failure> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).context("no free port")?.port())
 }
 
 /// Runs a command to its end and quietly, unless it fails.
-fn run(command: &mut Command) -> Result<(), Failure> {
+fn run(command: &mut Command) -> Result<()> {
     run_with(command, Stdio::null())
 }
 
-fn run_with(command: &mut Command, input: Stdio) -> Result<(), Failure> {
+fn run_with(command: &mut Command, input: Stdio) -> Result<()> {
     // The server inherits no pipe: waiting for its end would be waiting for the server's.
     let log = target().join("postgres.out");
-    let output = fs::File::create(&log).context(log.display())?;
+    let output = fs::File::create(&log).with_context(|| log.display().to_string())?;
     let errors = output.try_clone()?;
     let status = command.stdin(input).stdout(output).stderr(errors).status();
-    match status.context(command.get_program().display())? {
+    match status.with_context(|| command.get_program().display().to_string())? {
         status if status.success() => Ok(()),
-        status => Err(Failure::new(format!("{command:?}: {status}\n{}", fs::read_to_string(&log).unwrap_or_default()))),
+        status => bail!("{command:?}: {status}\n{}", fs::read_to_string(&log).unwrap_or_default()),
     }
 }

@@ -8,11 +8,12 @@ use crate::{
     lambda::{Output, Watch},
     postgres::{Durability, Server, free_port},
     settings::{Settings, root},
-    ui::{Context, Failure, step},
+    ui::step,
 };
+use anyhow::{Context, Result, anyhow};
 
 /// Replays on a server of its own.
-pub(crate) async fn run(only: Option<&str>) -> Result<(), Failure> {
+pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let events = events::read(only)?;
     dev::build().await?;
     let server = Server::start("replay", Durability::Throwaway).await?;
@@ -23,13 +24,13 @@ pub(crate) async fn run(only: Option<&str>) -> Result<(), Failure> {
 
 /// Replays on a server, in its database `postgres`, and answers how many events passed; then uses
 /// the documentation, if that is wanted.
-pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -> Result<usize, Failure> {
+pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -> Result<usize> {
     let settings = Settings::of_events(&server.url("postgres"));
     let port = free_port()?;
     let watch = Watch::start(port, &settings, Output::File).await?;
     watch.migrate().await?;
     let fixture = root().join("events/fixture.sql");
-    let fixture = fs::read_to_string(&fixture).context(fixture.display())?;
+    let fixture = fs::read_to_string(&fixture).with_context(|| fixture.display().to_string())?;
     let client = demo::connect(&settings).await?;
     step(&format!("Replaying {} events", events.len()));
     let mut failures = Vec::new();
@@ -50,5 +51,5 @@ pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -
         return Ok(events.len());
     }
     let (passed, failed) = (events.len() - failures.len(), failures.len());
-    Err(Failure::new(format!("{}\n\n{passed} passed, {failed} failed", failures.join("\n"))))
+    Err(anyhow!("{}\n\n{passed} passed, {failed} failed", failures.join("\n")))
 }

@@ -6,13 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{Context, Result};
 use shared::config::DEVELOPMENT_SECRET;
-
-use crate::ui::{Context, Failure};
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Of the run rather than of the build: the binary may have been copied to another machine.
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package).join("..");
     root.canonicalize().unwrap_or(root)
 }
 
@@ -40,10 +41,13 @@ pub(crate) struct Settings(BTreeMap<String, String>);
 
 impl Settings {
     /// The process's own variables and, where they are missing, those of `.env`.
-    pub(crate) fn read() -> Result<Self, Failure> {
+    pub(crate) fn read() -> Result<Self> {
         let path = root().join(".env");
-        let mut settings =
-            if path.exists() { parse(&fs::read_to_string(&path).context(path.display())?) } else { BTreeMap::new() };
+        let mut settings = if path.exists() {
+            parse(&fs::read_to_string(&path).with_context(|| path.display().to_string())?)
+        } else {
+            BTreeMap::new()
+        };
         for name in VARIABLES {
             if let Ok(value) = env::var(name) {
                 settings.insert(name.into(), value);

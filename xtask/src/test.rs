@@ -1,10 +1,16 @@
-//! `cargo xtask test`: everything that can be checked on this machine.
+//! `cargo xtask test`: everything that can be checked on this machine, step by step.
 
-use std::process::Stdio;
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
+use anyhow::{Context, Result, bail};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
+    try_join,
 };
 
 use crate::{
@@ -14,106 +20,289 @@ use crate::{
     postgres::{Durability, Server},
     replay,
     settings::root,
-    template, tools,
-    ui::{Failure, step},
+    template,
+    tools::{
+        self, Sam,
+        system::{self, Package},
+    },
+    ui::{print, say, step, table},
 };
 
-/// The tests that print their own line: the client, the documentation and two of signing in.
-const IN_BROWSER: usize = 4;
+/// The options of the command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// A step's name, or a part of tests' names: only those run
+    filter: Option<String>,
+    /// List the steps instead of running them
+    #[arg(long)]
+    list: bool,
+}
 
-/// Runs all checks and tests; the last line counts them.
-pub(crate) async fn run() -> Result<(), Failure> {
-    // Before everything that takes long, so that what is missing is said at once.
-    tools::cargo_lambda().await?;
-    tools::postgres().await?;
-    let pgbouncer = tools::pgbouncer().await?;
-    let schemathesis = tools::schemathesis().await?;
-    let sam = tools::sam().await?;
-    browser::prepare().await?;
-    cargo("Checking the format", &["fmt", "--all", "--check"]).await?;
-    cargo("Checking with clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?;
-    template::check(&sam).await?;
-    let [template, next_template] = template::transform(&sam).await?;
-    browser::client().await?;
-    dev::build().await?;
-    let server = Server::start("test", Durability::Throwaway).await?;
-    let mut variables = vec![
-        ("TEST_DATABASE_URL", server.url("postgres")),
-        ("TEST_TEMPLATE", template.display().to_string()),
-        ("TEST_NEXT_TEMPLATE", next_template.display().to_string()),
-        ("TEST_SCHEMATHESIS", schemathesis.display().to_string()),
+/// A step of the run. Each can be run by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Format,
+    Clippy,
+    Template,
+    Client,
+    Build,
+    Tests,
+    Events,
+    SignIn,
+    Faults,
+    Artefacts,
+    Emulator,
+    Budgets,
+}
+
+impl Step {
+    const ALL: [Self; 12] = [
+        Self::Format,
+        Self::Clippy,
+        Self::Template,
+        Self::Client,
+        Self::Build,
+        Self::Tests,
+        Self::Events,
+        Self::SignIn,
+        Self::Faults,
+        Self::Artefacts,
+        Self::Emulator,
+        Self::Budgets,
     ];
-    variables.extend(pgbouncer.map(|program| ("TEST_PGBOUNCER", server.run_as(&program))));
-    let tests = tests(variables).await? + IN_BROWSER;
-    let events = replay::on(&server, &events::read(None)?, true).await?;
-    browser::sign_in(&server).await?;
-    drop(server);
-    let faults = faults::run(&faults::Options::SHORT).await?;
-    let emulated = emulated().await?;
-    let all = tests + events + faults + emulated;
-    println!(
-        "\n{all} passed, 0 failed ({tests} tests, {events} events replayed, {emulated} of them in the emulator, {faults} \
-         kinds of fault)"
-    );
+
+    /// Its name on the command line, and what it does.
+    const fn described(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Format => ("format", "the format of the code"),
+            Self::Clippy => ("clippy", "clippy"),
+            Self::Template => ("template", "template.yaml with AWS's tools"),
+            Self::Client => ("client", "a TypeScript client made from openapi.json"),
+            Self::Build => ("build", "a build of the functions"),
+            Self::Tests => ("tests", "unit and end-to-end tests"),
+            Self::Events => ("events", "the sample events through cargo lambda, and the documentation in a browser"),
+            Self::SignIn => ("sign-in", "signing in from a page in a browser"),
+            Self::Faults => ("faults", "the fault suite, in its short form"),
+            Self::Artefacts => ("artefacts", "a build of the artefacts"),
+            Self::Emulator => ("emulator", "the artefacts under Lambda's emulator"),
+            Self::Budgets => ("budgets", "the number of instructions of a request"),
+        }
+    }
+
+    /// Whether it can be done here.
+    fn is_possible(self) -> bool {
+        match self {
+            Self::Artefacts | Self::Emulator => Processor::here() == Some(Processor::X86_64),
+            Self::Budgets => Processor::here() == Some(Processor::X86_64) && Package::Valgrind.find().is_some(),
+            _ => true,
+        }
+    }
+}
+
+/// What the steps share.
+struct Run {
+    sam: Option<Sam>,
+    schemathesis: PathBuf,
+    server: Option<Server>,
+    /// Which tests run; all without.
+    filter: Option<String>,
+}
+
+/// Runs the steps that are asked for; the last lines say what each did and how long it took.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    if options.list {
+        for (name, what) in Step::ALL.map(Step::described) {
+            println!("{name:<10} {what}");
+        }
+        return Ok(());
+    }
+    let by_name = |name: &str| Step::ALL.into_iter().find(|step| step.described().0 == name);
+    let (steps, filter) = match options.filter.as_deref() {
+        None => (Step::ALL.to_vec(), None),
+        Some(name) => match by_name(name) {
+            // What runs the binaries builds them first.
+            Some(step @ (Step::Tests | Step::Events | Step::SignIn)) => (vec![Step::Build, step], None),
+            Some(step @ (Step::Emulator | Step::Budgets)) => (vec![Step::Artefacts, step], None),
+            Some(step) => (vec![step], None),
+            None => (vec![Step::Build, Step::Tests], Some(name.to_owned())),
+        },
+    };
+    let started = Instant::now();
+    let not_tested = system::prepare().await?;
+    let mut run = Box::pin(Run::prepare(filter)).await?;
+    let mut done = vec![("tools".to_owned(), "installed and seen to run".to_owned(), started.elapsed())];
+    let total = steps.len();
+    for (number, one) in steps.into_iter().enumerate() {
+        let (name, what) = one.described();
+        if !one.is_possible() {
+            if std::env::var_os("CI").is_some() {
+                bail!("{what}: cannot be tested on this machine, and CI is set.");
+            }
+            done.push((name.to_owned(), "NOT TESTED".into(), Duration::ZERO));
+            continue;
+        }
+        step(&format!("[{}/{total}] Testing {what}", number + 1));
+        let started = Instant::now();
+        let result = run.step(one).await.with_context(|| format!("Step {name} failed"))?;
+        done.push((name.to_owned(), result, started.elapsed()));
+    }
+    let rows: Vec<_> =
+        done.into_iter().map(|(name, result, took)| vec![name, result, format!("{:.1}", took.as_secs_f64())]).collect();
+    print(format!("\n{}", table(&["step", "result", "seconds"], &rows)));
+    if !not_tested.is_empty() {
+        say(format!("NOT TESTED: {}.", not_tested.join("; ")));
+    }
+    print(format!("All passed, in {:.0} seconds.", started.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// Builds the artefacts for this machine's processor, runs them under Lambda's emulator and counts
-/// their instructions.
-async fn emulated() -> Result<usize, Failure> {
-    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        build::run_with(Processor::X86_64, &bench::FLOORS).await?;
-        let count = emulator::run().await?;
-        bench::budgets(true).await?;
-        return Ok(count);
+impl Run {
+    /// Installs what the steps need, all at once and before anything that takes long.
+    async fn prepare(filter: Option<String>) -> Result<Self> {
+        let (_, _, _, _, schemathesis, sam, ()) = try_join!(
+            tools::cargo_lambda(),
+            tools::postgres(),
+            tools::chromium(),
+            tools::zig(),
+            tools::schemathesis(),
+            tools::sam(),
+            browser::prepare(),
+        )?;
+        Ok(Self { sam: Some(sam), schemathesis, server: None, filter })
     }
-    let message = "Lambda's emulator runs on x86-64 Linux only: the artefacts were NOT TESTED.";
-    if std::env::var_os("CI").is_some() {
-        return Err(Failure::new(message));
-    }
-    eprintln!("\n{message}");
-    Ok(0)
-}
 
-async fn cargo(what: &str, arguments: &[&str]) -> Result<(), Failure> {
-    step(what);
-    let status = Command::new("cargo").args(arguments).current_dir(root()).status().await?;
-    if status.success() { Ok(()) } else { Err(Failure::new(format!("`cargo {}` failed.", arguments.join(" ")))) }
-}
-
-/// Runs the tests of all packages, and counts them as they pass by.
-async fn tests(variables: Vec<(&str, String)>) -> Result<usize, Failure> {
-    step("Running the tests");
-    let mut child = Command::new("cargo")
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .envs(variables)
-        .current_dir(root())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let (mut passed, mut failed) = (0, 0);
-    if let Some(output) = child.stdout.take() {
-        let mut lines = BufReader::new(output).lines();
-        while let Some(line) = lines.next_line().await? {
-            println!("{line}");
-            if let Some(result) = line.strip_prefix("test result: ") {
-                let count = |what: &str| {
-                    let words: Vec<_> = result.split_whitespace().collect();
-                    words
-                        .windows(2)
-                        .find(|pair| matches!(pair, [_, word] if word.starts_with(what)))
-                        .and_then(|pair| pair.first()?.parse().ok())
-                        .unwrap_or(0)
-                };
-                passed += count("passed");
-                failed += count("failed");
+    /// Does a step, and answers what came of it.
+    async fn step(&mut self, step: Step) -> Result<String> {
+        Ok(match step {
+            Step::Format => cargo(&["fmt", "--all", "--check"]).await?,
+            Step::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?,
+            Step::Template => {
+                template::check(self.sam()?).await?;
+                "passed".into()
             }
+            Step::Client => {
+                browser::client().await?;
+                "1 passed".into()
+            }
+            Step::Build => {
+                dev::build().await?;
+                "built".into()
+            }
+            Step::Tests => format!("{} passed", self.tests().await?),
+            Step::Events => {
+                let count = replay::on(self.server().await?, &events::read(None)?, true).await?;
+                format!("{count} passed, and 1 in a browser")
+            }
+            Step::SignIn => {
+                browser::sign_in(self.server().await?).await?;
+                "2 passed".into()
+            }
+            Step::Faults => format!("{} kinds of fault passed", faults::run(&faults::Options::short()).await?),
+            Step::Artefacts => {
+                build::run_with(Processor::X86_64, &bench::FLOORS).await?;
+                "built".into()
+            }
+            Step::Emulator => format!("{} events passed", emulator::run().await?),
+            Step::Budgets => {
+                bench::budgets(true).await?;
+                "within".into()
+            }
+        })
+    }
+
+    fn sam(&self) -> Result<&Sam> {
+        self.sam.as_ref().context("AWS SAM is not installed")
+    }
+
+    /// The server that the steps share, each in databases of its own.
+    async fn server(&mut self) -> Result<&Server> {
+        match &mut self.server {
+            Some(server) => Ok(server),
+            none => Ok(none.insert(Server::start("test", Durability::Throwaway).await?)),
         }
     }
-    let status = child.wait().await?;
-    if status.success() && failed == 0 {
-        Ok(passed)
-    } else {
-        Err(Failure::new(format!("{passed} passed, {failed} failed")))
+
+    /// Runs the tests of all packages, and counts them as they pass by.
+    async fn tests(&mut self) -> Result<usize> {
+        let [template, next_template] = template::transform(self.sam()?).await?;
+        let (node, schemathesis) = (tools::node().await?, self.schemathesis.display().to_string());
+        let filter = self.filter.clone();
+        let server = self.server().await?;
+        let mut command = Command::new("cargo");
+        command
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(&filter)
+            .env("TEST_DATABASE_URL", server.url("postgres"))
+            .env("TEST_TEMPLATE", template)
+            .env("TEST_NEXT_TEMPLATE", next_template)
+            .env("TEST_SCHEMATHESIS", schemathesis)
+            .env("TEST_NODE", node.program());
+        if let Some(pgbouncer) = Package::PgBouncer.find() {
+            command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));
+        }
+        let mut child = command.current_dir(root()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let (mut passed, mut failed) = (0, 0);
+        if let Some(output) = child.stdout.take() {
+            let mut lines = BufReader::new(output).lines();
+            while let Some(line) = lines.next_line().await? {
+                if filter.is_none() || !line.contains("0 passed; 0 failed") && !line.trim().is_empty() {
+                    print(&line);
+                }
+                if let Some(result) = line.strip_prefix("test result: ") {
+                    passed += count(result, "passed");
+                    failed += count(result, "failed");
+                }
+            }
+        }
+        let status = child.wait().await?;
+        if !status.success() || failed > 0 {
+            bail!("{passed} passed, {failed} failed");
+        }
+        match filter {
+            Some(filter) if passed == 0 => {
+                bail!("no step and no test has {filter:?} in its name; `cargo xtask test --list` shows the steps")
+            }
+            _ => Ok(passed),
+        }
+    }
+}
+
+/// A number in a line such as "ok. 3 passed; 0 failed; 0 ignored".
+fn count(result: &str, what: &str) -> usize {
+    let words: Vec<_> = result.split_whitespace().collect();
+    let number = words.windows(2).find_map(|pair| match pair {
+        [number, word] if word.starts_with(what) => number.parse().ok(),
+        _ => None,
+    });
+    number.unwrap_or(0)
+}
+
+async fn cargo(arguments: &[&str]) -> Result<String> {
+    let status = Command::new("cargo").args(arguments).current_dir(root()).kill_on_drop(true).status().await?;
+    let component = match arguments {
+        ["fmt", ..] => "rustfmt",
+        _ => "clippy",
+    };
+    if status.success() {
+        return Ok("passed".into());
+    }
+    bail!("`cargo {}` failed. (Where the command is missing: rustup component add {component})", arguments.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_counted() {
+        let line = "ok. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!((count(line, "passed"), count(line, "failed"), count(line, "what")), (12, 3, 0));
+    }
+
+    #[test]
+    fn steps_have_names_of_their_own() {
+        let mut names = Step::ALL.map(|step| step.described().0);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| matches!(pair, [one, other] if one != other)), "{names:?}");
     }
 }

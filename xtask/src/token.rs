@@ -1,27 +1,23 @@
 //! Tokens to try the API with, signed as Better Auth would.
 
+use anyhow::{Context, Result, anyhow};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::Map;
 
-use crate::{
-    settings::Settings,
-    ui::{Context, Failure},
-};
+use crate::settings::Settings;
 
 /// Prints a token.
-pub(crate) fn run(user: &str, hours: &str) -> Result<(), Failure> {
-    let user = user.parse().context(format!("--user {user}"))?;
-    let hours = hours.parse().context(format!("--hours {hours}"))?;
+pub(crate) fn run(user: i32, hours: u32) -> Result<()> {
     println!("{}", mint(&Settings::read()?, user, hours)?);
     Ok(())
 }
 
 /// A token of `user` that is good for so many hours.
-pub(crate) fn mint(settings: &Settings, user: i32, hours: u32) -> Result<String, Failure> {
+pub(crate) fn mint(settings: &Settings, user: i32, hours: u32) -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();
-    let auth = settings.env().auth().map_err(|error| Failure::new(error.to_string()))?;
+    let auth = settings.env().auth().map_err(|error| anyhow!(error.to_string()))?;
     let mut claims = Map::new();
     claims.insert("sub".into(), user.to_string().into());
     claims.insert("iat".into(), now.into());
@@ -32,7 +28,7 @@ pub(crate) fn mint(settings: &Settings, user: i32, hours: u32) -> Result<String,
         }
     }
     // Settings have one, unless it was taken away.
-    let secret = auth.secret.ok_or_else(|| Failure::new("BETTER_AUTH_SECRET is missing, to sign a token with"))?;
+    let secret = auth.secret.ok_or_else(|| anyhow!("BETTER_AUTH_SECRET is missing, to sign a token with"))?;
     let key = EncodingKey::from_secret(&secret);
     encode(&Header::new(Algorithm::HS256), &claims, &key).context("the token")
 }

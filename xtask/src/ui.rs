@@ -1,42 +1,80 @@
-//! What the user sees: steps, and failures that say what to do.
+//! What the user sees: steps, what is under way, and tables.
 
-use std::{fmt, io};
+use std::{fmt::Display, sync::LazyLock, time::Duration};
+
+use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// All bars and spinners of this process, so that lines between them do not tear them.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Announces a step.
 pub(crate) fn step(text: &str) {
-    eprintln!("==> {text}");
+    say(format!("==> {text}"));
 }
 
-/// Why a command ends, in words for whoever typed it.
-#[derive(Debug)]
-pub(crate) struct Failure(String);
+/// Prints a line to standard error.
+pub(crate) fn say(line: impl Display) {
+    BARS.suspend(|| eprintln!("{line}"));
+}
 
-impl Failure {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+/// Prints a line to standard output.
+pub(crate) fn print(line: impl Display) {
+    BARS.suspend(|| println!("{line}"));
+}
+
+/// Does work that prints nothing itself, behind a line with a clock. Where there is no terminal the
+/// line is printed once.
+pub(crate) async fn waiting<T>(text: &str, work: impl Future<Output = T>) -> T {
+    let bar = BARS.add(ProgressBar::new_spinner());
+    if bar.is_hidden() {
+        step(text);
     }
+    bar.set_style(style("{spinner} {msg} {elapsed}"));
+    bar.set_message(text.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let result = work.await;
+    bar.finish_and_clear();
+    result
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// A bar for `total` parts of something. It is not shown where there is no terminal.
+pub(crate) fn bar(text: &str, total: usize) -> ProgressBar {
+    let bar = BARS.add(ProgressBar::new(total as u64));
+    bar.set_style(style("{msg} [{bar:30}] {pos}/{len} {elapsed}, {eta} left"));
+    bar.set_message(text.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are this file's own.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A table in Markdown. All but the first column are numbers.
+pub(crate) fn table(names: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN).set_header(names.iter().copied()).add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(1)));
     }
+    table.trim_fmt()
 }
 
-/// Adds what was tried to an error.
-pub(crate) trait Context<T> {
-    /// The failure "`what`: error".
-    fn context(self, what: impl fmt::Display) -> Result<T, Failure>;
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<T, E: fmt::Display> Context<T> for Result<T, E> {
-    fn context(self, what: impl fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| Failure::new(format!("{what}: {error}")))
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
+    #[test]
+    fn numbers_are_aligned_to_the_right() {
+        let rows = [vec!["a".into(), "1.0".into()], vec!["long name".into(), "100.0".into()]];
+        let expected = "\
+| what      |     n |
+|-----------|-------|
+| a         |   1.0 |
+| long name | 100.0 |";
+        assert_eq!(table(&["what", "n"], &rows), expected);
     }
 }

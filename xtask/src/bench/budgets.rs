@@ -9,15 +9,16 @@ use super::{
     data::Database,
     process::Process,
     subject::{self, REFUSED, Subject},
-    table::table,
 };
+
 use crate::{
     build::Processor,
     postgres::Durability,
     settings::target,
-    tools,
-    ui::{Context, Failure, step},
+    tools::system::Package,
+    ui::{say, step, table},
 };
+use anyhow::{Context, Result, anyhow, bail};
 
 /// The most instructions of a warm request on x86-64: what was measured and a tenth.
 const LIMITS: [(&str, u64); 4] =
@@ -29,12 +30,12 @@ const SHORT: u64 = 20;
 const LONG: u64 = 120;
 
 /// Counts, and fails when a request needs more than its budget. `built` takes artefacts as they are.
-pub(crate) async fn run(built: bool) -> Result<(), Failure> {
+pub(crate) async fn run(built: bool) -> Result<()> {
     if Processor::here() != Some(Processor::X86_64) {
         return not_counted("Instructions are counted on x86-64 Linux only");
     }
-    let Some(valgrind) = tools::valgrind().await else {
-        return not_counted("valgrind is missing, and could not be installed");
+    let Some(valgrind) = Package::Valgrind.find() else {
+        return not_counted("valgrind is missing");
     };
     let processor = artefacts(built).await?;
     let database = Database::start(Durability::Throwaway, processor).await?;
@@ -59,23 +60,23 @@ pub(crate) async fn run(built: bool) -> Result<(), Failure> {
         }
     }
     println!("{}", table(&["request", "instructions", "to its floor", "budget"], &rows));
-    if beyond.is_empty() { Ok(()) } else { Err(Failure::new(beyond.join("\n"))) }
+    if beyond.is_empty() { Ok(()) } else { Err(anyhow!(beyond.join("\n"))) }
 }
 
 /// Fails where it has to be counted, and says so aloud where it need not.
-fn not_counted(why: &str) -> Result<(), Failure> {
+fn not_counted(why: &str) -> Result<()> {
     let message = format!("{why}: the instructions were NOT COUNTED.");
     if std::env::var_os("CI").is_some() {
-        return Err(Failure::new(message));
+        bail!(message);
     }
-    eprintln!("\n{message}");
+    say(format!("\n{message}"));
     Ok(())
 }
 
 /// The instructions of a process that answers so many requests.
-async fn count(subject: &mut Subject, valgrind: &Path, requests: u64) -> Result<u64, Failure> {
+async fn count(subject: &mut Subject, valgrind: &Path, requests: u64) -> Result<u64> {
     let folder = target().join("bench");
-    fs::create_dir_all(&folder).context(folder.display())?;
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     // Kept for `callgrind_annotate`, which says where they went.
     let output = folder.join(format!("{}-{requests}.callgrind", subject.name.replace(' ', "-")));
     let mut launch = subject.launch.clone();
@@ -88,8 +89,8 @@ async fn count(subject: &mut Subject, valgrind: &Path, requests: u64) -> Result<
         subject.call(&mut process).await?;
     }
     process.stop().await?;
-    let text = fs::read_to_string(&output).context(output.display())?;
-    total(&text).ok_or_else(|| Failure::new(format!("{} has no total", output.display())))
+    let text = fs::read_to_string(&output).with_context(|| output.display().to_string())?;
+    total(&text).ok_or_else(|| anyhow!("{} has no total", output.display()))
 }
 
 /// The instructions that a file of callgrind's counts.

@@ -2,8 +2,7 @@
 
 use std::{fs, path::Path, path::PathBuf, thread, time::Duration};
 
-use crate::ui::{Context, Failure};
-
+use anyhow::{Context, Result};
 /// Where systemd and containers have them.
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -26,30 +25,30 @@ pub(super) struct Group {
 
 impl Group {
     /// A group without a limit.
-    pub(super) fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self> {
         let name = format!("task-api-bench-{}", std::process::id());
         let one = ["cpu", "cpu,cpuacct"].map(|controller| Path::new(ROOT).join(controller));
         let one = one.into_iter().find(|folder| folder.join("cpu.cfs_quota_us").exists());
         let version = if one.is_some() { Version::One } else { Version::Two };
         if version == Version::Two {
             let control = Path::new(ROOT).join("cgroup.subtree_control");
-            fs::write(&control, "+cpu").context(control.display())?;
+            fs::write(&control, "+cpu").with_context(|| control.display().to_string())?;
         }
         let parent = one.unwrap_or_else(|| ROOT.into());
         let path = parent.join(name);
         if !path.exists() {
-            fs::create_dir(&path).context(path.display())?;
+            fs::create_dir(&path).with_context(|| path.display().to_string())?;
         }
         Ok(Self { path, version })
     }
 
     /// Puts a process with all its threads into the group.
-    pub(super) fn add(&self, pid: u32) -> Result<(), Failure> {
+    pub(super) fn add(&self, pid: u32) -> Result<()> {
         self.write("cgroup.procs", &pid.to_string())
     }
 
     /// Limits the group to a share of one core, or lifts the limit.
-    pub(super) fn limit(&self, share: Option<f64>) -> Result<(), Failure> {
+    pub(super) fn limit(&self, share: Option<f64>) -> Result<()> {
         match (self.version, share.map(quota)) {
             (Version::One, None) => self.write("cpu.cfs_quota_us", "-1"),
             (Version::One, Some(quota)) => {
@@ -61,9 +60,9 @@ impl Group {
         }
     }
 
-    fn write(&self, file: &str, text: &str) -> Result<(), Failure> {
+    fn write(&self, file: &str, text: &str) -> Result<()> {
         let path = self.path.join(file);
-        fs::write(&path, text).context(path.display())
+        fs::write(&path, text).with_context(|| path.display().to_string())
     }
 }
 

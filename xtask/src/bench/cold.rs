@@ -8,7 +8,7 @@ use super::{
     subject::Subject,
     warm::micros,
 };
-use crate::ui::Failure;
+use anyhow::Result;
 
 /// Calls after the first, before the memory is looked at.
 const CALLS: usize = 20;
@@ -30,7 +30,7 @@ pub(super) fn calls(plan: &Plan) -> usize {
 }
 
 /// Starts each subject once in turn, over and over.
-pub(super) async fn measure(subjects: &mut [Subject], plan: &Plan) -> Result<Vec<Cold>, Failure> {
+pub(super) async fn measure(subjects: &mut [Subject], plan: &Plan) -> Result<Vec<Cold>> {
     let mut results: Vec<Cold> = subjects.iter().map(|_| Cold::default()).collect();
     let mut shuffle = Shuffle::new();
     for _ in 0..plan.blocks {

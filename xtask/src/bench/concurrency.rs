@@ -1,6 +1,7 @@
 //! `cargo xtask bench --concurrency`: one process with several requests at once on one core, as
 //! on Lambda Managed Instances.
 
+use anyhow::Result;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,11 @@ use super::{
     pin,
     process::Process,
     subject::{self, Subject},
-    table::table,
     warm::micros,
 };
 use crate::{
     build::Processor,
-    ui::{Failure, step},
+    ui::{step, table},
 };
 
 const FUNCTIONS: [&str; 2] = ["list-tasks", "get-task"];
@@ -42,7 +42,7 @@ pub(super) struct Throughput {
 }
 
 /// Measures.
-pub(super) async fn run(database: &Database, processor: Processor) -> Result<Vec<Throughput>, Failure> {
+pub(super) async fn run(database: &Database, processor: Processor) -> Result<Vec<Throughput>> {
     let pin = pin::command();
     if pin.is_empty() {
         eprintln!("There is no taskset here: the process is not kept on one core.");
@@ -64,7 +64,7 @@ pub(super) async fn run(database: &Database, processor: Processor) -> Result<Vec
     Ok(results)
 }
 
-async fn measure(subject: &mut Subject, allowed: usize) -> Result<Throughput, Failure> {
+async fn measure(subject: &mut Subject, allowed: usize) -> Result<Throughput> {
     let mut process = Process::start(&subject.launch).await?;
     let pollers = process.pollers().await?;
     // As many as are allowed, also to a process that takes one at a time: then they queue.
@@ -97,7 +97,7 @@ async fn measure(subject: &mut Subject, allowed: usize) -> Result<Throughput, Fa
 }
 
 /// Takes an answer and sends the next request.
-async fn next(subject: &mut Subject, process: &mut Process) -> Result<(), Failure> {
+async fn next(subject: &mut Subject, process: &mut Process) -> Result<()> {
     let answer = process.answer().await?;
     process.send(subject.payload());
     subject.check(&answer.body)

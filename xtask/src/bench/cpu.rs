@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,12 +12,11 @@ use super::{
     process::Process,
     stats::{Shuffle, mean, median, percentile},
     subject::{self, Subject},
-    table::table,
     warm::micros,
 };
 use crate::{
     build::Processor,
-    ui::{Failure, step},
+    ui::{step, table},
 };
 
 const FUNCTIONS: [&str; 3] = ["list-tasks", "get-task", "update-task"];
@@ -58,7 +58,7 @@ pub(super) struct Share {
 }
 
 /// Measures; `None` when this machine has no control groups for it.
-pub(super) async fn run(database: &Database, processor: Processor) -> Result<Option<Vec<Share>>, Failure> {
+pub(super) async fn run(database: &Database, processor: Processor) -> Result<Option<Vec<Share>>> {
     if let Err(failure) = Group::new().and_then(|group| group.limit(Some(0.5))) {
         eprintln!("\n{failure}\nNo control group can be made here (it takes root): NOT MEASURED.");
         return Ok(None);
@@ -76,7 +76,7 @@ pub(super) async fn run(database: &Database, processor: Processor) -> Result<Opt
     Ok(Some(shares))
 }
 
-async fn measure(subject: &mut Subject, memory: u32) -> Result<Share, Failure> {
+async fn measure(subject: &mut Subject, memory: u32) -> Result<Share> {
     let group = Group::new()?;
     let mut colds = Vec::new();
     for _ in 0..STARTS {
@@ -120,7 +120,7 @@ async fn measure(subject: &mut Subject, memory: u32) -> Result<Share, Failure> {
 }
 
 /// Starts at full speed, and limits the process when it asks for its first invocation.
-async fn start(subject: &Subject, group: &Group, memory: u32) -> Result<Process, Failure> {
+async fn start(subject: &Subject, group: &Group, memory: u32) -> Result<Process> {
     group.limit(None)?;
     let mut process = Process::start(&subject.launch).await?;
     group.add(process.pid())?;

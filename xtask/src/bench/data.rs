@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -11,7 +12,6 @@ use crate::{
     demo,
     postgres::{Durability, Server},
     settings::Settings,
-    ui::{Context, Failure},
 };
 
 /// The user with ten tasks, ids 1 to 10, whom nobody changes.
@@ -41,7 +41,7 @@ pub(super) struct Database {
 
 impl Database {
     /// A database without rows.
-    pub(super) async fn start(durability: Durability, processor: Processor) -> Result<Self, Failure> {
+    pub(super) async fn start(durability: Durability, processor: Processor) -> Result<Self> {
         let encrypted = durability == Durability::Encrypted;
         let server = Server::start(if encrypted { "bench-encrypted" } else { "bench" }, durability).await?;
         let client = demo::connect(&Settings::of_events(&server.url("postgres"))).await?;
@@ -79,13 +79,13 @@ impl Database {
     }
 
     /// The port of its server.
-    pub(super) fn port(&self) -> Result<u16, Failure> {
+    pub(super) fn port(&self) -> Result<u16> {
         let config: tokio_postgres::Config = self.url.parse().context("the URL of the database")?;
-        config.get_ports().first().copied().ok_or_else(|| Failure::new("the URL of the database has no port"))
+        config.get_ports().first().copied().ok_or_else(|| anyhow!("the URL of the database has no port"))
     }
 
     /// Two users, their tasks, and so many tasks to delete.
-    pub(super) async fn fill(&self, deletions: u64) -> Result<(), Failure> {
+    pub(super) async fn fill(&self, deletions: u64) -> Result<()> {
         let sql = format!(
             r#"
             INSERT INTO "user" (id, name, email, "emailVerified")
@@ -104,14 +104,14 @@ impl Database {
     }
 
     /// The server's process that works for whoever calls itself so.
-    pub(super) async fn backend(&self, application_name: &str) -> Result<Option<u32>, Failure> {
+    pub(super) async fn backend(&self, application_name: &str) -> Result<Option<u32>> {
         let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start DESC LIMIT 1";
         let row = self.client.query_opt(sql, &[&application_name]).await.context("the server's processes")?;
         Ok(row.and_then(|row| row.get::<_, i32>(0).try_into().ok()))
     }
 
     /// The version of the server.
-    pub(super) async fn version(&self) -> Result<String, Failure> {
+    pub(super) async fn version(&self) -> Result<String> {
         let row = self.client.query_one("SHOW server_version", &[]).await.context("the version of Postgres")?;
         // What follows is whose package it is.
         let version: String = row.get(0);

@@ -1,15 +1,15 @@
 //! How often a call goes to the database and waits, counted on the wire.
 
+use anyhow::Result;
 use tests::proxy::Proxy;
 
 use super::{data::Database, process::Process, subject::Subject};
-use crate::ui::Failure;
 
 /// Calls that are counted.
 const CALLS: u16 = 10;
 
 /// Flights per call of each subject.
-pub(super) async fn measure(subjects: &mut [Subject], database: &Database) -> Result<Vec<f64>, Failure> {
+pub(super) async fn measure(subjects: &mut [Subject], database: &Database) -> Result<Vec<f64>> {
     let port = database.port()?;
     let proxy = Proxy::before(port).await;
     let watched = database.url.replacen(&format!(":{port}/"), &format!(":{}/", proxy.port()), 1);

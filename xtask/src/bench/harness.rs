@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use anyhow::{Result, bail};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::{
@@ -14,12 +15,11 @@ use super::{
     stats::median,
     warm::micros,
 };
-use crate::ui::Failure;
 
 const CALLS: usize = 2000;
 
 /// The median of such calls, in microseconds.
-pub(super) async fn measure() -> Result<f64, Failure> {
+pub(super) async fn measure() -> Result<f64> {
     let (sender, mut arrivals) = unbounded_channel();
     let runtime = Runtime::start(sender).await?;
     let address = runtime.address.clone();
@@ -29,8 +29,8 @@ pub(super) async fn measure() -> Result<f64, Failure> {
         match arrivals.recv().await {
             Some(Arrival::Asked) => runtime.invoke("{}".into()),
             Some(Arrival::Answered(answer)) => times.push(micros(answer.took)),
-            Some(Arrival::Ended(why)) => return Err(Failure::new(why)),
-            None => return Err(Failure::new("the Runtime API ended")),
+            Some(Arrival::Ended(why)) => bail!(why),
+            None => bail!("the Runtime API ended"),
         }
     }
     Ok(median(&times))

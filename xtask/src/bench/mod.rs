@@ -23,7 +23,6 @@ mod scale;
 mod stats;
 mod subject;
 mod svg;
-mod table;
 mod tokens;
 mod warm;
 
@@ -33,8 +32,9 @@ use crate::{
     build::{self, Processor},
     postgres::Durability,
     settings::root,
-    ui::{Context, Failure, step},
+    ui::step,
 };
+use anyhow::{Context, Result, anyhow};
 use data::Database;
 use machine::Machine;
 use report::Measured;
@@ -46,15 +46,38 @@ pub(crate) use budgets::run as budgets;
 pub(crate) const FLOORS: [&str; 2] = ["empty", "one-query"];
 
 /// The options of the command.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    mode: Mode,
-    /// Few calls, whose figures are not kept.
+    #[command(flatten)]
+    mode: Modes,
+    /// Take few calls, and keep no figures.
+    #[arg(long)]
     quick: bool,
-    /// Whether to take the artefacts as they are.
+    /// Take the artefacts as they are.
+    #[arg(long)]
     built: bool,
-    /// The largest table.
-    largest: u64,
+    /// The largest table of --scale.
+    #[arg(long, value_name = "TASKS", default_value_t = 10_000_000, requires = "scale")]
+    scale_max: u64,
+}
+
+/// What is measured, other than each function beside its floor.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+#[allow(clippy::struct_excessive_bools)]
+struct Modes {
+    /// With the shares of a core that Lambda gives out, and what requests cost (as root).
+    #[arg(long)]
+    cpu: bool,
+    /// With tables of 1000 to 10 million tasks.
+    #[arg(long)]
+    scale: bool,
+    /// With several requests at once in one process.
+    #[arg(long)]
+    concurrency: bool,
+    /// What verifying a token costs, by its algorithm.
+    #[arg(long)]
+    tokens: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,42 +100,14 @@ struct Plan {
 }
 
 impl Options {
-    pub(crate) fn parse(mut words: &[&str]) -> Result<Self, Failure> {
-        let mut options = Self { mode: Mode::Functions, quick: false, built: false, largest: 10_000_000 };
-        while let Some((first, rest)) = words.split_first() {
-            words = match (*first, rest) {
-                ("--cpu", rest) => {
-                    options.mode = Mode::Cpu;
-                    rest
-                }
-                ("--scale", rest) => {
-                    options.mode = Mode::Scale;
-                    rest
-                }
-                ("--scale-max", [largest, rest @ ..]) => {
-                    options.largest = largest.parse().context(format!("--scale-max {largest}"))?;
-                    rest
-                }
-                ("--concurrency", rest) => {
-                    options.mode = Mode::Concurrency;
-                    rest
-                }
-                ("--tokens", rest) => {
-                    options.mode = Mode::Tokens;
-                    rest
-                }
-                ("--quick", rest) => {
-                    options.quick = true;
-                    rest
-                }
-                ("--built", rest) => {
-                    options.built = true;
-                    rest
-                }
-                (other, _) => return Err(Failure::new(format!("bench does not know {other}; see cargo xtask help"))),
-            };
+    fn mode(&self) -> Mode {
+        match self.mode {
+            Modes { cpu: true, .. } => Mode::Cpu,
+            Modes { scale: true, .. } => Mode::Scale,
+            Modes { concurrency: true, .. } => Mode::Concurrency,
+            Modes { tokens: true, .. } => Mode::Tokens,
+            _ => Mode::Functions,
         }
-        Ok(options)
     }
 
     fn plan(&self) -> Plan {
@@ -121,22 +116,22 @@ impl Options {
 }
 
 /// Measures, prints and keeps the figures.
-pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) async fn run(options: &Options) -> Result<()> {
     let load = machine::load();
     let processor = artefacts(options.built).await?;
     // With several requests at once the function has a core of its own.
-    let one_core = options.mode != Mode::Concurrency && pin::this_program();
+    let one_core = options.mode() != Mode::Concurrency && pin::this_program();
     let database = Database::start(Durability::Throwaway, processor).await?;
     let machine = Machine::here(database.version().await?, load, one_core);
     let mut results = Results::read();
     let plan = options.plan();
-    let shown = match options.mode {
+    let shown = match options.mode() {
         Mode::Functions => {
             let figures = functions(&database, processor, &plan).await?;
             compare(&figures, &machine);
             if !options.quick {
                 let path = root().join("bench/results.svg");
-                fs::write(&path, report::chart(&figures, &machine)).context(path.display())?;
+                fs::write(&path, report::chart(&figures, &machine)).with_context(|| path.display().to_string())?;
             }
             let shown = report::show(&figures);
             results.functions = Some(Run { machine: machine.clone(), figures });
@@ -150,7 +145,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
             shown
         }
         Mode::Scale => {
-            let figures = scale::run(&database, processor, options.largest).await?;
+            let figures = scale::run(&database, processor, options.scale_max).await?;
             let shown = scale::show(&figures);
             results.scale = Some(Run { machine: machine.clone(), figures });
             shown
@@ -182,9 +177,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Builds what is measured: the artefacts that are deployed, and the floors.
-async fn artefacts(built: bool) -> Result<Processor, Failure> {
+async fn artefacts(built: bool) -> Result<Processor> {
     let processor = Processor::here().ok_or_else(|| {
-        Failure::new("Artefacts run on Linux only, on x86-64 or arm64: nothing can be measured on this machine.")
+        anyhow!("Artefacts run on Linux only, on x86-64 or arm64: nothing can be measured on this machine.")
     })?;
     if !built {
         build::run_with(processor, &FLOORS).await?;
@@ -192,7 +187,7 @@ async fn artefacts(built: bool) -> Result<Processor, Failure> {
     Ok(processor)
 }
 
-async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<results::Function>, Failure> {
+async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<results::Function>> {
     let calls = warm::calls(plan) + cold::calls(plan) + 100;
     database.fill(calls as u64).await?;
     let mut subjects = subject::all(database, processor)?;
@@ -248,22 +243,6 @@ fn compare(figures: &[results::Function], machine: &Machine) {
             for line in moved {
                 println!("{line}");
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_understood() {
-        let default = Options::parse(&[]).unwrap();
-        assert_eq!((default.mode, default.quick), (Mode::Functions, false));
-        let scale = Options::parse(&["--scale", "--scale-max", "1000000", "--quick"]).unwrap();
-        assert_eq!((scale.mode, scale.largest, scale.quick), (Mode::Scale, 1_000_000, true));
-        for wrong in [&["--scale-max"][..], &["--scale-max", "x"], &["--what"]] {
-            assert!(Options::parse(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -9,17 +9,17 @@ use std::{
     thread,
 };
 
-use crate::tools;
+use crate::tools::system::on_path;
 
 /// A command that runs another on the last core; nothing when this machine has no `taskset`.
 pub(super) fn command() -> Vec<String> {
-    let taskset = tools::on_path("taskset").map(|path| path.display().to_string());
+    let taskset = on_path("taskset").map(|path| path.display().to_string());
     taskset.map_or_else(Vec::new, |taskset| vec![taskset, "--cpu-list".into(), last_core()])
 }
 
 /// Keeps this program on the last core, and all that it starts from now on. Says whether it worked.
 pub(super) fn this_program() -> bool {
-    let Some(taskset) = tools::on_path("taskset") else {
+    let Some(taskset) = on_path("taskset") else {
         eprintln!("There is no taskset here, so the figures have the time in them that waking a core takes.");
         return false;
     };

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, Error, Result, anyhow};
 use tokio::{
     process::{Child, Command},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -14,10 +15,7 @@ use tokio::{
 };
 
 use super::runtime::{Answer, Arrival, Runtime, TIMEOUT};
-use crate::{
-    settings::target,
-    ui::{Context, Failure},
-};
+use crate::settings::target;
 
 /// How to start a process.
 #[derive(Clone, Default)]
@@ -58,14 +56,14 @@ pub(super) struct Call {
 
 impl Process {
     /// Starts a function. It is not ready yet.
-    pub(super) async fn start(launch: &Launch) -> Result<Self, Failure> {
+    pub(super) async fn start(launch: &Launch) -> Result<Self> {
         let (sender, arrivals) = unbounded_channel();
         let runtime = Runtime::start(sender).await?;
         let folder = target().join("bench").join("log");
-        fs::create_dir_all(&folder).context(folder.display())?;
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let log = folder.join(format!("{}.log", launch.name.replace(' ', "-")));
         // A file and no pipe: nobody wakes up to read a line while the call is measured.
-        let output = fs::File::create(&log).context(log.display())?;
+        let output = fs::File::create(&log).with_context(|| log.display().to_string())?;
         let mut words = launch.under.iter().map(Path::new).chain([launch.binary.as_path()]);
         let program = words.next().unwrap_or(&launch.binary);
         let mut command = Command::new(program);
@@ -82,7 +80,7 @@ impl Process {
             .stderr(output)
             .kill_on_drop(true);
         let started = Instant::now();
-        let child = command.spawn().context(program.display())?;
+        let child = command.spawn().with_context(|| program.display().to_string())?;
         let pid = child.id().unwrap_or_default();
         Ok(Self { name: launch.name.clone(), log, pid, runtime, arrivals, waiting: 0, started, child })
     }
@@ -98,7 +96,7 @@ impl Process {
     }
 
     /// Waits until the function asks for an invocation.
-    pub(super) async fn ready(&mut self) -> Result<(), Failure> {
+    pub(super) async fn ready(&mut self) -> Result<()> {
         while self.waiting == 0 {
             if self.arrival().await?.is_some() {
                 return Err(self.failure("it answered without being asked"));
@@ -108,7 +106,7 @@ impl Process {
     }
 
     /// Calls the function, and waits until it is ready for the next call.
-    pub(super) async fn call(&mut self, payload: String) -> Result<Call, Failure> {
+    pub(super) async fn call(&mut self, payload: String) -> Result<Call> {
         self.ready().await?;
         self.send(payload);
         let Answer { took, sent, body, .. } = self.answer().await?;
@@ -123,7 +121,7 @@ impl Process {
     }
 
     /// Waits for the next answer.
-    pub(super) async fn answer(&mut self) -> Result<Answer, Failure> {
+    pub(super) async fn answer(&mut self) -> Result<Answer> {
         loop {
             match self.arrival().await? {
                 Some(answer) if answer.failed => {
@@ -137,7 +135,7 @@ impl Process {
     }
 
     /// How many invocations the function waits for, a moment after it was seen to wait for one.
-    pub(super) async fn pollers(&mut self) -> Result<usize, Failure> {
+    pub(super) async fn pollers(&mut self) -> Result<usize> {
         self.ready().await?;
         let end = Instant::now() + Duration::from_millis(200);
         while let Ok(arrived) = timeout(end.saturating_duration_since(Instant::now()), self.arrival()).await {
@@ -146,7 +144,7 @@ impl Process {
         Ok(self.waiting)
     }
 
-    async fn arrival(&mut self) -> Result<Option<Answer>, Failure> {
+    async fn arrival(&mut self) -> Result<Option<Answer>> {
         let ended = tokio::select! {
             biased;
             arrival = self.arrivals.recv() => match arrival {
@@ -164,29 +162,28 @@ impl Process {
         Err(self.failure(&ended))
     }
 
-    fn failure(&self, why: &str) -> Failure {
+    fn failure(&self, why: &str) -> Error {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(5).collect();
         let lines: Vec<_> = lines.into_iter().rev().collect();
-        Failure::new(format!("{}: {why}\n{}", self.name, lines.join("\n")))
+        anyhow!("{}: {why}\n{}", self.name, lines.join("\n"))
     }
 
     /// The CPU time that it has used so far.
-    pub(super) fn cpu(&self) -> Result<Duration, Failure> {
+    pub(super) fn cpu(&self) -> Result<Duration> {
         cpu_of(self.pid)
     }
 
     /// The most memory it ever had, in kibibytes.
-    pub(super) fn peak_memory(&self) -> Result<u64, Failure> {
+    pub(super) fn peak_memory(&self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.pid);
-        let status = fs::read_to_string(&path).context(&path)?;
+        let status = fs::read_to_string(&path).with_context(|| path.clone())?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-            .ok_or_else(|| Failure::new(format!("{path} has no VmHWM")))
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or_else(|| anyhow!("{path} has no VmHWM"))
     }
 
     /// Asks the process to end, and waits until it has.
-    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+    pub(super) async fn stop(mut self) -> Result<()> {
         let pid = self.pid.to_string();
         Command::new("kill").args(["-TERM", &pid]).status().await?;
         self.child.wait().await?;
@@ -196,12 +193,12 @@ impl Process {
 
 /// The CPU time that all threads of a process have used so far, in the kernel and outside. The first
 /// number of `schedstat` is in nanoseconds; `stat` has hundredths of seconds.
-pub(super) fn cpu_of(pid: u32) -> Result<Duration, Failure> {
+pub(super) fn cpu_of(pid: u32) -> Result<Duration> {
     let folder = format!("/proc/{pid}/task");
     let mut nanoseconds = 0;
-    for thread in fs::read_dir(&folder).context(&folder)? {
+    for thread in fs::read_dir(&folder).with_context(|| folder.clone())? {
         let path = thread?.path().join("schedstat");
-        let text = fs::read_to_string(&path).context(path.display())?;
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         nanoseconds += text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
     }
     Ok(Duration::from_nanos(nanoseconds))

@@ -9,9 +9,9 @@ use super::{
     stats::{Ratio, mean, median, percentile},
     subject::Subject,
     svg::{self, Bar},
-    table::table,
     warm::Warm,
 };
+use crate::ui::table;
 
 /// All that was measured of one subject.
 pub(super) struct Measured<'a> {

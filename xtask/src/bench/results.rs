@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{concurrency::Throughput, cpu::Share, machine::Machine, scale::Scale, stats::Ratio, tokens::Cost};
-use crate::{
-    settings::root,
-    ui::{Context, Failure},
-};
+use crate::settings::root;
 
 const FILE: &str = "bench/results.json";
 
@@ -71,11 +69,11 @@ impl Results {
     }
 
     /// Keeps them.
-    pub(super) fn write(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn write(&self) -> Result<PathBuf> {
         let path = root().join(FILE);
         let mut text = serde_json::to_string_pretty(self).context("the results")?;
         text.push('\n');
-        fs::write(&path, text).context(path.display())?;
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
         Ok(path)
     }
 }

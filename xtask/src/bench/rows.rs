@@ -1,8 +1,7 @@
 //! Very many tasks of very many users, made within Postgres.
 
+use anyhow::{Context, Result};
 use tokio_postgres::Client;
-
-use crate::ui::{Context, Failure};
 
 /// The user who asks, one of all the users who have so many tasks.
 pub(super) const USER: i32 = 1;
@@ -26,7 +25,7 @@ const WORDS: &str = "the,review,a,for,call,with,write,report,about,send,meeting,
 
 /// Makes the table anew: `total` tasks of as many users as it takes. A user's tasks lie scattered
 /// among the others', as they do when everybody adds one now and then.
-pub(super) async fn fill(client: &Client, total: u64) -> Result<(), Failure> {
+pub(super) async fn fill(client: &Client, total: u64) -> Result<()> {
     let users = total / PER_USER;
     let sql = format!(
         r#"
@@ -40,7 +39,7 @@ pub(super) async fn fill(client: &Client, total: u64) -> Result<(), Failure> {
 }
 
 /// Adds the user with many tasks.
-pub(super) async fn fill_big_user(client: &Client, tasks: u64) -> Result<(), Failure> {
+pub(super) async fn fill_big_user(client: &Client, tasks: u64) -> Result<()> {
     let sql = format!(
         r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ({BIG_USER}, 'Big', 'big@example.com', TRUE)"#
     );
@@ -50,7 +49,7 @@ pub(super) async fn fill_big_user(client: &Client, tasks: u64) -> Result<(), Fai
 
 /// Adds tasks, the `n`th of which is that of the user `user_id`, an expression. `n / users` counts
 /// the tasks of one user.
-async fn insert(client: &Client, tasks: u64, user_id: &str, users: u64) -> Result<(), Failure> {
+async fn insert(client: &Client, tasks: u64, user_id: &str, users: u64) -> Result<()> {
     // A user is looked up for every row otherwise, by a trigger.
     let sql = format!(
         r"
@@ -78,7 +77,7 @@ fn words(count: usize) -> String {
 }
 
 /// The task in the middle of a user's.
-pub(super) async fn middle_task(client: &Client, user: i32) -> Result<i64, Failure> {
+pub(super) async fn middle_task(client: &Client, user: i32) -> Result<i64> {
     let sql = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY id) FROM task WHERE user_id = $1";
     Ok(client.query_one(sql, &[&user]).await.context("a task in the middle")?.get(0))
 }

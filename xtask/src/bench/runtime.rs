@@ -8,14 +8,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinHandle,
 };
-
-use crate::ui::{Context, Failure};
 
 /// How long an invocation may take; nothing measured here should come near.
 pub(super) const TIMEOUT: Duration = Duration::from_mins(2);
@@ -61,7 +60,7 @@ struct Shared {
 
 impl Runtime {
     /// Listens; what the function does is sent to `arrivals`.
-    pub(super) async fn start(arrivals: UnboundedSender<Arrival>) -> Result<Self, Failure> {
+    pub(super) async fn start(arrivals: UnboundedSender<Arrival>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for the Runtime API")?;
         let address = listener.local_addr()?.to_string();
         let (queue, next) = unbounded_channel();
@@ -106,7 +105,7 @@ struct Connection {
 
 impl Connection {
     /// Serves until the function closes the connection.
-    async fn serve(mut self, shared: &Shared) -> Result<(), Failure> {
+    async fn serve(mut self, shared: &Shared) -> Result<()> {
         self.stream.set_nodelay(true)?;
         while let Some(request) = self.read().await? {
             if request.target == "/2018-06-01/runtime/invocation/next" {
@@ -119,9 +118,9 @@ impl Connection {
                 self.stream.write_all(message.as_bytes()).await?;
                 continue;
             }
-            let (id, kind) = finished(&request.target)
-                .ok_or_else(|| Failure::new(format!("the function asked for {}", request.target)))?;
-            let sent = lock(&shared.open).remove(&id).ok_or_else(|| Failure::new(format!("no invocation {id}")))?;
+            let (id, kind) =
+                finished(&request.target).ok_or_else(|| anyhow!("the function asked for {}", request.target))?;
+            let sent = lock(&shared.open).remove(&id).ok_or_else(|| anyhow!("no invocation {id}"))?;
             let answer = Answer { took: self.read_at - sent, sent, failed: kind != "response", body: request.body };
             let _ = shared.arrivals.send(Arrival::Answered(answer));
             self.stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await?;
@@ -130,7 +129,7 @@ impl Connection {
     }
 
     /// The next request; `None` at the end.
-    async fn read(&mut self) -> Result<Option<Request>, Failure> {
+    async fn read(&mut self) -> Result<Option<Request>> {
         loop {
             if let Some((request, rest)) = Request::parse(&self.unread)? {
                 self.unread.drain(..rest);
@@ -189,7 +188,7 @@ struct Request {
 
 impl Request {
     /// Reads a request and says how many bytes it took; `None` while it is not all there.
-    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Failure> {
+    fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let (head, rest) = bytes.split_at(end + 4);
         let head = std::str::from_utf8(head).context("a request of the function's")?;
@@ -200,7 +199,7 @@ impl Request {
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().context("content-length")?;
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                return Err(Failure::new("the function streams its answer, which is not measured here"));
+                bail!("the function streams its answer, which is not measured here");
             }
         }
         let body = rest.get(..length).map(<[u8]>::to_vec);

@@ -1,5 +1,6 @@
 //! `cargo xtask bench --scale`: what a request costs when the table has grown.
 
+use anyhow::{Context, Result, anyhow};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,11 @@ use super::{
     rows::{self, BIG_USER, PER_USER, USER},
     stats::median,
     subject::{self, Subject},
-    table::table,
     warm::micros,
 };
 use crate::{
     build::Processor,
-    ui::{Context, Failure, step},
+    ui::{step, table},
 };
 
 /// The sizes of the table, up to which is asked for.
@@ -40,7 +40,7 @@ pub(super) struct Scale {
 }
 
 /// Measures with each size up to `largest`, and then a user with very many tasks.
-pub(super) async fn run(database: &Database, processor: Processor, largest: u64) -> Result<Vec<Scale>, Failure> {
+pub(super) async fn run(database: &Database, processor: Processor, largest: u64) -> Result<Vec<Scale>> {
     let mut results = Vec::new();
     for total in SIZES.into_iter().filter(|size| *size <= largest) {
         step(&format!("A table of {total} tasks"));
@@ -58,12 +58,7 @@ pub(super) async fn run(database: &Database, processor: Processor, largest: u64)
     Ok(results)
 }
 
-async fn measure(
-    database: &Database,
-    processor: Processor,
-    user: i32,
-    own: u64,
-) -> Result<Vec<(String, f64)>, Failure> {
+async fn measure(database: &Database, processor: Processor, user: i32, own: u64) -> Result<Vec<(String, f64)>> {
     let tasks = format!("/api/{user}/tasks");
     let deep = deep_page(database, processor, user, own).await?;
     let middle = rows::middle_task(&database.client, user).await?;
@@ -97,7 +92,7 @@ async fn measure(
 }
 
 /// The address of ten tasks near the end of a user's list, found as a client finds it: by the links.
-async fn deep_page(database: &Database, processor: Processor, user: i32, own: u64) -> Result<String, Failure> {
+async fn deep_page(database: &Database, processor: Processor, user: i32, own: u64) -> Result<String> {
     let limit = (own / 10).min(1000);
     let mut target = format!("/api/{user}/tasks?limit={limit}");
     let launch = subject::one("deep page", ("GET", &target), user, database, processor)?.launch;
@@ -112,11 +107,11 @@ async fn deep_page(database: &Database, processor: Processor, user: i32, own: u6
 }
 
 /// The target of an answer's `Link`.
-fn next(answer: &[u8]) -> Result<String, Failure> {
+fn next(answer: &[u8]) -> Result<String> {
     let answer: Value = serde_json::from_slice(answer).context("a page")?;
     let link = answer.pointer("/headers/link").and_then(Value::as_str).unwrap_or_default();
     let target = link.strip_prefix('<').and_then(|link| link.split_once('>'));
-    target.map(|(target, _)| target.to_owned()).ok_or_else(|| Failure::new("a page of a long list has no next one"))
+    target.map(|(target, _)| target.to_owned()).ok_or_else(|| anyhow!("a page of a long list has no next one"))
 }
 
 /// The figures for people: microseconds, and how often those of the smallest table.

@@ -1,12 +1,13 @@
 //! What is measured: each function with a request of its own, and the floor it stands on.
 
+use anyhow::{Result, anyhow};
 use tests::gateway::{Gateway, Style};
 
 use super::{
     data::{COMPLETED, DELETED, Database, FLOOR_UPDATED, READER, UPDATED, WRITER},
     process::{Call, Launch, Process},
 };
-use crate::{build::Processor, settings::Settings, token, ui::Failure};
+use crate::{build::Processor, settings::Settings, token};
 
 /// The floors, by their name in the report: the runtime alone, and one plain statement besides.
 pub(super) const EMPTY: &str = "empty";
@@ -92,7 +93,7 @@ const UNLOCKED: [&str; 3] = ["list-tasks, no RLS", "get-task, no RLS", "update-t
 pub(super) const REFUSED: &str = "refused token";
 
 /// The floors and all functions over a database.
-pub(super) fn all(database: &Database, processor: Processor) -> Result<Vec<Subject>, Failure> {
+pub(super) fn all(database: &Database, processor: Processor) -> Result<Vec<Subject>> {
     // Floors get an event as long as a function's.
     let gateway = Gateway::of_template(Style::Aws);
     let token = token::mint(&Settings::of_events(""), READER, 24)?;
@@ -122,7 +123,7 @@ pub(super) fn one(
     user: i32,
     database: &Database,
     processor: Processor,
-) -> Result<Subject, Failure> {
+) -> Result<Subject> {
     let body = (method == "PUT").then_some(TITLE);
     let sample = Sample { name, floor: EMPTY, user, method, target: target.into(), body, status: 200 };
     Subject::of(&sample, &Gateway::of_template(Style::Aws), database, processor)
@@ -158,7 +159,7 @@ impl Subject {
         }
     }
 
-    fn of(sample: &Sample, gateway: &Gateway, database: &Database, processor: Processor) -> Result<Self, Failure> {
+    fn of(sample: &Sample, gateway: &Gateway, database: &Database, processor: Processor) -> Result<Self> {
         let mut settings = Settings::of_events("");
         if sample.name == REFUSED {
             settings.set("BETTER_AUTH_SECRET", WRONG_SECRET);
@@ -183,12 +184,7 @@ impl Subject {
     }
 
     /// The list, asked for with a token that is refused; none when it is empty.
-    pub(super) fn refused(
-        name: &'static str,
-        token: &str,
-        database: &Database,
-        processor: Processor,
-    ) -> Result<Self, Failure> {
+    pub(super) fn refused(name: &'static str, token: &str, database: &Database, processor: Processor) -> Result<Self> {
         let sample = Sample {
             name,
             floor: EMPTY,
@@ -219,18 +215,18 @@ impl Subject {
     }
 
     /// Calls one of its processes, and looks at the answer.
-    pub(super) async fn call(&mut self, process: &mut Process) -> Result<Call, Failure> {
+    pub(super) async fn call(&mut self, process: &mut Process) -> Result<Call> {
         let call = process.call(self.payload()).await?;
         self.check(&call.body)?;
         Ok(call)
     }
 
     /// Whether an answer has the status that was expected.
-    pub(super) fn check(&self, body: &[u8]) -> Result<(), Failure> {
+    pub(super) fn check(&self, body: &[u8]) -> Result<()> {
         if body.starts_with(format!("{{\"statusCode\":{}", self.status).as_bytes()) {
             return Ok(());
         }
-        Err(Failure::new(format!("{} answered {:.300}", self.name, String::from_utf8_lossy(body))))
+        Err(anyhow!("{} answered {:.300}", self.name, String::from_utf8_lossy(body)))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,10 +14,10 @@ use tests::{
     token,
 };
 
-use super::{Plan, data::Database, stats::median, subject::Subject, table::table, warm};
+use super::{Plan, data::Database, stats::median, subject::Subject, warm};
 use crate::{
     build::Processor,
-    ui::{Failure, step},
+    ui::{step, table},
 };
 
 const NO_TOKEN: &str = "no token";
@@ -30,7 +31,7 @@ pub(super) struct Cost {
 }
 
 /// Measures.
-pub(super) async fn run(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<Cost>, Failure> {
+pub(super) async fn run(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<Cost>> {
     step("Measuring the verification of tokens");
     let keys = [
         ("EdDSA", SigningKey::ed25519("EdDSA")),

@@ -9,7 +9,7 @@ use super::{
     stats::{Shuffle, median},
     subject::Subject,
 };
-use crate::ui::Failure;
+use anyhow::Result;
 
 /// Calls of a new process before anything is measured.
 const WARM_UP: usize = 30;
@@ -36,7 +36,7 @@ pub(super) fn calls(plan: &Plan) -> usize {
 
 /// Measures in blocks. Each has processes of its own, as one that is placed luckily in memory
 /// stays lucky.
-pub(super) async fn measure(subjects: &mut [Subject], database: &Database, plan: &Plan) -> Result<Vec<Warm>, Failure> {
+pub(super) async fn measure(subjects: &mut [Subject], database: &Database, plan: &Plan) -> Result<Vec<Warm>> {
     let mut results: Vec<Warm> = subjects.iter().map(|_| Warm::default()).collect();
     let mut shuffle = Shuffle::new();
     for _ in 0..plan.blocks {
@@ -81,7 +81,7 @@ struct Cpu {
 }
 
 impl Cpu {
-    fn now(process: &Process, backend: Option<u32>) -> Result<Self, Failure> {
+    fn now(process: &Process, backend: Option<u32>) -> Result<Self> {
         Ok(Self { own: process.cpu()?, server: backend.map(cpu_of).transpose()? })
     }
 }

@@ -5,25 +5,23 @@ mod schemas;
 
 use std::fs;
 
+use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use shared::routes::ROUTES;
 
-use crate::{
-    settings::root,
-    ui::{Context, Failure, step},
-};
+use crate::{settings::root, ui::step};
 
 const FILE: &str = "openapi.json";
 
 /// Writes the file.
-pub(crate) fn write() -> Result<(), Failure> {
+pub(crate) fn write() -> Result<()> {
     let path = root().join(FILE);
-    fs::write(&path, text()?).context(path.display())?;
+    fs::write(&path, text()?).with_context(|| path.display().to_string())?;
     step(&format!("Wrote {FILE}"));
     Ok(())
 }
 
-fn text() -> Result<String, Failure> {
+fn text() -> Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(&document()).context(FILE)?))
 }
 

@@ -1,0 +1,261 @@
+//! `cargo xtask bare`: the two commands of the README on a machine that has nothing else.
+//!
+//! The machine is a root file system of Debian's, with the packages that the README asks for and this
+//! machine's Rust toolchain. Processes in it have namespaces of their own, so that mounts and servers end
+//! with them, and may make no user namespaces, as in any container.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::{
+    settings::{root, target},
+    tools::{
+        make_folder,
+        system::{apt, is_root, on_path},
+    },
+    ui::{print, say, step, table, waiting},
+};
+
+/// The release of Debian, and what the README asks for.
+const RELEASE: &str = "bookworm";
+const PACKAGES: &str = "ca-certificates,gcc,git,libc6-dev,make,perl,python3,python3-venv";
+
+/// Variables that say how to reach the network from here.
+const NETWORK: [&str; 14] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "CARGO_HTTP_CAINFO",
+    "CARGO_HTTP_PROXY",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "PIP_INDEX_URL",
+    "REQUESTS_CA_BUNDLE",
+];
+
+/// Where Debian's file with the certificates of authorities is.
+const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
+
+/// The options of the command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only install the tools and check that they run, with this machine's build of xtask
+    #[arg(long)]
+    tools: bool,
+    /// Only as this user
+    #[arg(long, value_enum)]
+    only: Option<User>,
+    /// Make the root file system anew
+    #[arg(long)]
+    fresh: bool,
+}
+
+/// Who runs the commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum User {
+    /// A normal user
+    User,
+    /// Root, with the project below /root
+    Root,
+}
+
+impl User {
+    /// The user's id, which is the group's as well.
+    const fn id(self) -> u32 {
+        match self {
+            Self::User => 1000,
+            Self::Root => 0,
+        }
+    }
+
+    const fn home(self) -> &'static str {
+        match self {
+            Self::User => "home/user",
+            Self::Root => "root",
+        }
+    }
+}
+
+/// Runs everything in fresh root file systems.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    if !cfg!(target_os = "linux") || !is_root() || on_path("apt-get").is_none() {
+        bail!("`cargo xtask bare` makes a root file system and enters it, which takes root on Debian.");
+    }
+    let changed = git(&["status", "--porcelain"]).await?;
+    if !changed.is_empty() {
+        say("What is not committed is not in the clone that is tested.");
+    }
+    let base = base(options.fresh).await?;
+    let toolchain = output(Command::new("rustc").args(["--print", "sysroot"])).await?;
+    let mut rows = Vec::new();
+    for user in [User::User, User::Root] {
+        if options.only.is_some_and(|only| only != user) {
+            continue;
+        }
+        let machine = Machine::new(&base, user, toolchain.trim()).await?;
+        let commands: &[&str] = if options.tools { &["doctor"] } else { &["dev", "test"] };
+        for name in commands {
+            step(&format!("cargo xtask {name} on a bare machine, as {user:?}"));
+            let started = Instant::now();
+            match *name {
+                "doctor" => machine.run(&format!("{DOCTOR} xtask doctor")).await?,
+                "dev" => machine.run(&format!("{DEV}\n{DEV_CHECK}")).await?,
+                // Root can install everything, so that everything is tested.
+                _ if user == User::Root => machine.run("CI=true cargo xtask test").await?,
+                _ => machine.run("cargo xtask test").await?,
+            }
+            let seconds = format!("{:.0}", started.elapsed().as_secs_f64());
+            rows.push(vec![format!("cargo xtask {name}, as {user:?}"), "passed".into(), seconds]);
+        }
+        machine.remove()?;
+    }
+    print(format!("\n{}", table(&["on a bare machine", "result", "seconds"], &rows)));
+    Ok(())
+}
+
+/// This machine's build finds the project where it is in the other.
+const DOCTOR: &str = "CARGO_MANIFEST_DIR=$PWD/xtask";
+
+/// Starts `dev` and waits for it to be there.
+const DEV: &str = "cargo xtask dev > /tmp/dev.log 2>&1 & dev=$!
+for second in $(seq 900); do
+    grep -q 'Ctrl-C stops everything' /tmp/dev.log && break
+    kill -0 $dev || { cat /tmp/dev.log; exit 1; }
+    sleep 1
+done
+echo \"dev is there after $second seconds\"";
+
+/// Does what it proposes, and ends it as Ctrl-C does.
+const DEV_CHECK: &str = r#"python3 - <<'END'
+import json, re, urllib.request
+log = open("/tmp/dev.log").read()
+url = re.search(r"curl -s (http://\S+/tasks) -H 'Authorization: (Bearer \S+)'", log)
+call = urllib.request.Request(url[1], headers={"Authorization": url[2]})
+tasks = json.load(urllib.request.urlopen(call))
+assert len(tasks) == 3, tasks
+print("it answers", len(tasks), "tasks")
+END
+[ $? = 0 ] || { cat /tmp/dev.log; exit 1; }
+pkill_dev() { for process in /proc/[0-9]*; do
+    tr '\0' ' ' < $process/cmdline 2>/dev/null | grep -q 'xtask dev$\|xtask dev $' && kill -INT ${process#/proc/}; done; }
+pkill_dev; wait $dev
+! grep -l '^postgres' /proc/[0-9]*/comm"#;
+
+/// The root file system that the others are copies of.
+async fn base(fresh: bool) -> Result<PathBuf> {
+    let base = target().join("bare").join("base");
+    // Written when everything else is there.
+    let stamp = base.join("etc/bare");
+    if fresh || fs::read_to_string(&stamp).unwrap_or_default() != PACKAGES {
+        remove(&base)?;
+        make_folder(&base)?;
+        if on_path("debootstrap").is_none() {
+            apt(&["debootstrap"]).await?;
+        }
+        let mut debootstrap = Command::new("debootstrap");
+        debootstrap.args(["--variant=minbase", &format!("--include={PACKAGES}"), RELEASE]).arg(&base);
+        waiting("Making a root file system of Debian's", output(&mut debootstrap)).await?;
+        fs::write(&stamp, PACKAGES).with_context(|| stamp.display().to_string())?;
+    }
+    Ok(base)
+}
+
+/// A root file system for one user, with a clone of HEAD.
+struct Machine {
+    folder: PathBuf,
+    user: User,
+    toolchain: PathBuf,
+}
+
+impl Machine {
+    async fn new(base: &Path, user: User, toolchain: &str) -> Result<Self> {
+        let folder = target().join("bare").join(user.home().replace('/', "-"));
+        remove(&folder)?;
+        output(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(base).arg(&folder)).await?;
+        for file in ["etc/resolv.conf", "etc/hosts", AUTHORITIES] {
+            let here = Path::new("/").join(file);
+            if here.exists() {
+                fs::copy(&here, folder.join(file)).with_context(|| file.to_owned())?;
+            }
+        }
+        make_folder(&folder.join("opt/rust"))?;
+        let xtask = env::current_exe()?;
+        fs::copy(&xtask, folder.join("usr/local/bin/xtask")).with_context(|| xtask.display().to_string())?;
+        let project = folder.join(user.home()).join("task-api");
+        make_folder(&folder.join(user.home()))?;
+        let clone = ["clone", "--quiet", "--no-hardlinks", "."];
+        output(Command::new("git").args(clone).arg(&project).current_dir(root())).await?;
+        let owner = format!("{0}:{0}", user.id());
+        output(Command::new("chown").args(["--recursive", &owner]).arg(folder.join(user.home()))).await?;
+        Ok(Self { folder, user, toolchain: toolchain.into() })
+    }
+
+    /// Runs a script as the user, in the project.
+    async fn run(&self, script: &str) -> Result<()> {
+        let home = format!("/{}", self.user.home());
+        let mount = "set -e
+mount -t proc proc \"$1/proc\"
+mount --rbind /dev \"$1/dev\"
+mount --bind -o ro \"$2\" \"$1/opt/rust\"
+root=$1; user=$3; shift 3
+exec chroot --userspec=\"$user:$user\" --groups=\"$user\" \"$root\" \"$@\"";
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-c", mount, "sh"])
+            .arg(&self.folder)
+            .arg(&self.toolchain)
+            .arg(self.user.id().to_string())
+            .args(["/bin/sh", "-c", &format!("cd {home}/task-api || exit 1\n{script}")])
+            .env_clear()
+            .envs(NETWORK.iter().filter_map(|name| Some((name, env::var_os(name)?))))
+            .env("PATH", "/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", &home)
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let status = command.status().await.context("unshare")?;
+        if status.success() {
+            return Ok(());
+        }
+        bail!("That failed on a bare machine, which is left in {}: {status}", self.folder.display())
+    }
+
+    fn remove(self) -> Result<()> {
+        remove(&self.folder)
+    }
+}
+
+/// Removes a root file system. Nothing is mounted in it outside of its own namespaces.
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(())
+}
+
+async fn git(arguments: &[&str]) -> Result<String> {
+    output(Command::new("git").args(arguments).current_dir(root())).await
+}
+
+/// What a program printed to its end.
+async fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let output = output.with_context(|| command.as_std().get_program().display().to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    bail!("{}`{:?}` failed: {}", String::from_utf8_lossy(&text), command.as_std(), output.status)
+}

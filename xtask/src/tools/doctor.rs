@@ -1,0 +1,69 @@
+//! `cargo xtask doctor`: whether everything that the commands need runs on this machine.
+
+use std::{
+    net::TcpStream,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::{process::Command, try_join};
+
+use super::{Sam, cargo_lambda, chromium, node, postgres, sam, schemathesis, system, zig};
+use crate::{
+    browser,
+    postgres::{Durability, Server, free_port},
+    ui::{print, step},
+};
+
+/// How long the emulator may take to listen.
+const START: Duration = Duration::from_secs(10);
+
+/// Installs everything, and runs each.
+pub(crate) async fn doctor() -> Result<()> {
+    let not_tested = system::prepare().await?;
+    let (_, node, _, _, _, _, sam, ()) =
+        try_join!(cargo_lambda(), node(), postgres(), chromium(), zig(), schemathesis(), sam(), browser::prepare(),)?;
+    step("Starting a Postgres with TLS");
+    let server = Server::start("doctor", Durability::Encrypted).await?;
+    let version = server.version_over_tls().await.context("Postgres does not answer over TLS")?;
+    drop(server);
+    step("Rendering a page in Chromium");
+    let browser = browser::renders().await?;
+    step("Starting Lambda's emulator");
+    emulator(&sam).await?;
+    print(format!(
+        "cargo-lambda, Zig, AWS SAM and Schemathesis run.\nNode.js {} runs.\nPostgres {version} speaks TLS.\nChromium \
+         {browser} renders a page.\nLambda's emulator listens.",
+        node.version().await?,
+    ));
+    if !not_tested.is_empty() {
+        print("Everything else is as it should be.");
+    }
+    Ok(())
+}
+
+async fn emulator(sam: &Sam) -> Result<()> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        print("Lambda's emulator runs on x86-64 Linux only.");
+        return Ok(());
+    }
+    let (port, runtime_port) = (free_port()?, free_port()?);
+    let _emulator = Command::new(&sam.emulator)
+        .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
+        .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_port}"), "/bin/true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| sam.emulator.display().to_string())?;
+    let end = Instant::now() + START;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if Instant::now() > end {
+            bail!("Lambda's emulator does not listen after {START:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}

