@@ -19,7 +19,7 @@ use crate::{
     postgres::{Cluster, Durability, Server},
     settings::{root, target},
     tools::system::{Package, is_root},
-    ui::{bar, print, say, step},
+    ui::{bar, print, step},
 };
 
 /// The name of the data.
@@ -122,10 +122,15 @@ impl Drop for Suite {
 }
 
 /// A file system of its own in memory, which is soon full. It is unmounted when this is dropped.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None`, loudly, where only root could.
+    /// Whether there can be one: it takes a root that may mount, which that of a container may not.
+    pub(crate) fn is_possible() -> bool {
+        Self::mount().is_some()
+    }
+
+    /// `None` where it cannot be mounted.
     fn mount() -> Option<Self> {
         let folder = target().join("small-disk");
         // One that an earlier run left behind.
@@ -135,11 +140,7 @@ impl SmallDisk {
             mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(&folder).stderr(Stdio::null());
             mount.status().is_ok_and(|status| status.success())
         };
-        if !mounted {
-            say("A small disk cannot be mounted, which takes root on Linux: a full one is NOT TESTED.");
-            return None;
-        }
-        Some(Self(folder))
+        mounted.then_some(Self(folder))
     }
 
     /// A folder on it that is the server's own.

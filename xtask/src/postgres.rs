@@ -237,7 +237,9 @@ impl RunAs {
         }
         let mut command = Command::new("setpriv");
         command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-        command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]).arg(program);
+        // The first lets access(2), which `initdb` looks for its server with, count the others.
+        command.args(["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
+        command.arg(program);
         command
     }
 }

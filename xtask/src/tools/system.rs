@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Result, bail};
 use tokio::process::Command;
 
-use crate::ui::{say, waiting};
+use crate::{
+    faults::SmallDisk,
+    ui::{say, waiting},
+};
 
 /// A package that is installed as root on Debian and used where it is found elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +74,8 @@ pub(crate) async fn prepare() -> Result<Vec<String>> {
     }
     let missing = missing();
     let mut not_tested: Vec<_> = missing.iter().map(|package| package.purpose().to_owned()).collect();
-    if !is_root() {
-        not_tested.push("a full disk (only root can make a small one)".into());
+    if !SmallDisk::is_possible() {
+        not_tested.push("a full disk (root makes a small one, where it may mount)".into());
     }
     if not_tested.is_empty() {
         return Ok(not_tested);
@@ -83,7 +86,9 @@ pub(crate) async fn prepare() -> Result<Vec<String>> {
         text = format!("{text}\nTo test it: sudo apt-get install --no-install-recommends {}", names.join(" "));
     }
     if env::var_os("CI").is_some() {
-        bail!("{text}\nCI is set, and there everything is to be tested: run this as root on Debian.");
+        bail!(
+            "{text}\nCI is set, and there everything is to be tested: run this as root on Debian, not in a container."
+        );
     }
     say(format!("\n{text}\n"));
     Ok(not_tested)
