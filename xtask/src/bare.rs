@@ -23,8 +23,7 @@ use crate::{
     ui::{print, say, step, table, waiting},
 };
 
-/// The release of Debian, and what the README asks for.
-const RELEASE: &str = "bookworm";
+/// What the README asks for.
 const PACKAGES: &str = "ca-certificates,gcc,git,libc6-dev,make,perl,python3,python3-venv";
 
 /// What root may do in a container, by [Docker's default](https://docs.docker.com/engine/security/#linux-kernel-capabilities).
@@ -167,7 +166,17 @@ async fn base(fresh: bool) -> Result<PathBuf> {
             apt(&["debootstrap"]).await?;
         }
         let mut debootstrap = Command::new("debootstrap");
-        debootstrap.args(["--variant=minbase", &format!("--include={PACKAGES}"), RELEASE]).arg(&base);
+        // The same release as here: this machine's build of xtask has to run there.
+        let here = fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
+        let field = |name| here.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        // Ubuntu has the venv module of Python in another part of its archive.
+        let components = if field("ID=") == "ubuntu" { "main,universe" } else { "main" };
+        debootstrap.args([
+            "--variant=minbase",
+            &format!("--include={PACKAGES}"),
+            &format!("--components={components}"),
+        ]);
+        debootstrap.arg(field("VERSION_CODENAME=")).arg(&base);
         waiting("Making a root file system of Debian's", output(&mut debootstrap)).await?;
         fs::write(&stamp, PACKAGES).with_context(|| stamp.display().to_string())?;
     }
