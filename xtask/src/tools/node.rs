@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::{process::Command, sync::OnceCell};
 
-use super::{DEV, advice, cargo_lambda, locked, make_folder};
+use super::{DEV, Lock, advice, cargo_lambda, locked, make_folder};
 
 /// Node.js with its npm.
 #[derive(Clone)]
@@ -58,13 +58,18 @@ impl Node {
     }
 
     /// Runs a program in a folder quietly to its end.
-    pub(super) async fn run<S: AsRef<OsStr>>(&self, folder: &Path, words: impl IntoIterator<Item = S>) -> Result<()> {
-        output(self.command().args(words).current_dir(folder)).await.map(drop)
+    pub(super) async fn run<S: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        lock: &Lock,
+        words: impl IntoIterator<Item = S>,
+    ) -> Result<()> {
+        output(self.command().args(words).current_dir(folder).stdin(lock.stdin()?)).await.map(drop)
     }
 
     /// Installs the packages that a folder's `package-lock.json` pins, unless they are there.
     pub(crate) async fn install(&self, folder: &Path) -> Result<()> {
-        self.install_below(folder, folder, async || true, async || Ok(())).await
+        self.install_below(folder, folder, async || true, async |_| Ok(())).await
     }
 
     /// Installs the packages that the lock file in `source` pins into another folder and then does `finish`,
@@ -74,7 +79,7 @@ impl Node {
         source: &Path,
         folder: &Path,
         works: impl AsyncFn() -> bool,
-        finish: impl AsyncFn() -> Result<()>,
+        finish: impl AsyncFn(&Lock) -> Result<()>,
     ) -> Result<()> {
         let lock = source.join("package-lock.json");
         let pinned = fs::read(&lock).with_context(|| lock.display().to_string())?;
@@ -85,7 +90,7 @@ impl Node {
             return Ok(());
         }
         let what = source.file_name().unwrap_or_default().to_string_lossy();
-        locked(&format!("the packages of {what}"), async || {
+        locked(&format!("the packages of {what}"), async |lock| {
             if is_installed().await {
                 return Ok(());
             }
@@ -101,8 +106,8 @@ impl Node {
             let npm = [self.npm.as_os_str()]
                 .into_iter()
                 .chain(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"].map(OsStr::new));
-            self.run(folder, npm).await.map_err(|error| anyhow!("{error}\n{}", advice(&error.to_string())))?;
-            finish().await?;
+            self.run(folder, lock, npm).await.map_err(|error| anyhow!("{error}\n{}", advice(&error.to_string())))?;
+            finish(lock).await?;
             if !works().await {
                 bail!("what npm installed below {} does not run here", folder.display());
             }

@@ -54,7 +54,8 @@ impl Environment {
     /// moved has scripts that name the old place.
     async fn runs(&self, program: &str, arguments: &[&str]) -> bool {
         let installed = fs::read_to_string(self.stamp()).unwrap_or_default();
-        installed == self.requirements && run(Command::new(self.bin().join(program)).args(arguments)).await.is_ok()
+        installed == self.requirements
+            && run(Command::new(self.bin().join(program)).args(arguments).stdin(Stdio::null())).await.is_ok()
     }
 
     /// Written when everything else is there.
@@ -66,7 +67,7 @@ impl Environment {
         if self.runs(program, arguments).await {
             return Ok(());
         }
-        locked(self.what, async || {
+        locked(self.what, async |lock| {
             if self.runs(program, arguments).await {
                 return Ok(());
             }
@@ -75,9 +76,9 @@ impl Environment {
                 fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
             }
             let python = python(self.what).await?;
-            let venv = run(Command::new(&python).args(["-m", "venv"]).arg(&folder)).await;
+            let venv = run(Command::new(&python).args(["-m", "venv"]).arg(&folder).stdin(lock.stdin()?)).await;
             venv.map_err(|output| match output {
-                output if output.contains("ensurepip") => {
+                output if output.contains("ensurepip is not available") => {
                     anyhow!("Python 3 has no venv module here, which {} is installed with. On Debian and Ubuntu: apt install python3-venv", self.what)
                 }
                 output => anyhow!("{output}\n`python3 -m venv` failed. {}", advice(&output)),
@@ -85,10 +86,11 @@ impl Environment {
             let pip = run(Command::new(self.bin().join("python"))
                 .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries", "2"])
                 .args(["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement"])
-                .arg(root().join("xtask/tools").join(format!("{}.txt", self.name))))
+                .arg(root().join("xtask/tools").join(format!("{}.txt", self.name)))
+                .stdin(lock.stdin()?))
             .await;
             pip.map_err(|output| anyhow!("{output}\n{} could not be installed. {}", self.what, advice(&output)))?;
-            let works = run(Command::new(self.bin().join(program)).args(arguments)).await;
+            let works = run(Command::new(self.bin().join(program)).args(arguments).stdin(Stdio::null())).await;
             works.map_err(|output| anyhow!("{output}\n{} was installed and does not run here.", self.what))?;
             fs::write(self.stamp(), self.requirements).with_context(|| self.stamp().display().to_string())
         })
@@ -107,7 +109,7 @@ async fn python(what: &str) -> Result<PathBuf> {
             let found = String::from_utf8_lossy(&output.stdout);
             bail!("{what} needs Python {OLDEST}, and python3 is Python {}. {advice}", found.trim())
         }
-        Err(error) => bail!("{what} is installed with Python 3, which is missing ({error}). {advice}"),
+        Err(error) => bail!("Python 3 is missing, with which to install {what}: {error}. {advice}"),
     }
 }
 
@@ -117,7 +119,7 @@ async fn python(what: &str) -> Result<PathBuf> {
 /// What it wrote, when it failed.
 async fn run(command: &mut Command) -> Result<(), String> {
     command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env("SAM_CLI_TELEMETRY", "0");
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
+    let output = command.kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(());
     }
