@@ -12,6 +12,7 @@ pub(crate) mod system;
 
 use std::{
     fs::File,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -131,16 +132,17 @@ async fn install_chromium() -> Result<Chromium> {
         let mut command = node.command();
         command.args(["--input-type=module", "--eval", script]).current_dir(&folder).stdin(lock.stdin()?);
         command.env("TMPDIR", &unpacked).env("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs24.x");
-        node::output(&mut command).await?;
-        let fonts = format!(
-            "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{0}/fonts</dir>\n  \
-             <cachedir>{0}/font-cache</cachedir>\n</fontconfig>\n",
-            unpacked.display()
-        );
-        std::fs::write(folder.join("fonts.conf"), fonts).context("fonts.conf")
+        node::output(&mut command).await.map(drop)
     })
     .await
     .context("Chromium could not be installed")?;
+    // It names the folder, which may have been moved since.
+    let fonts = format!(
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{0}/fonts</dir>\n  \
+         <cachedir>{0}/font-cache</cachedir>\n</fontconfig>\n",
+        unpacked.display()
+    );
+    std::fs::write(folder.join("fonts.conf"), fonts).context("fonts.conf")?;
     Ok(chromium)
 }
 
@@ -178,27 +180,18 @@ impl Lock {
     }
 }
 
-/// What to do about what a program wrote as it failed.
-fn advice(output: &str) -> &'static str {
-    let has = |text: &str| output.contains(text);
-    if has("No space left on device") || has("ENOSPC") {
-        "The disk is full: make some room, 4 GB for everything, and run this again."
-    } else if has("Read-only file system") || has("EROFS") || has("Permission denied") || has("EACCES") {
-        "The folder cannot be written: make it writable, or set CARGO_TARGET_DIR to another."
-    } else {
-        "Is there a network? What is installed comes from PyPI and npm; once it is there, none is needed."
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_says_what_to_do() {
-        assert!(advice("OSError: [Errno 28] No space left on device").starts_with("The disk is full"));
-        assert!(advice("npm error code ENOSPC").starts_with("The disk is full"));
-        assert!(advice("Errno 30: Read-only file system").starts_with("The folder cannot be written"));
-        assert!(advice("Temporary failure in name resolution").starts_with("Is there a network?"));
+/// What to do about an installation below `target/tools` that failed.
+fn advice() -> &'static str {
+    // What failed says it in its own way, or not at all.
+    let probe = target().join("tools/probe");
+    let written = std::fs::write(&probe, [0; 1 << 20]);
+    // It may not be there.
+    let _ = std::fs::remove_file(&probe);
+    match written.map_err(|error| error.kind()) {
+        Err(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            "The disk is full: make some room, 7 GB for everything, and run this again."
+        }
+        Err(_) => "target/ cannot be written: make it writable, or set CARGO_TARGET_DIR to another folder.",
+        Ok(()) => "Is there a network? What is installed comes from PyPI and npm; once it is there, none is needed.",
     }
 }

@@ -106,7 +106,7 @@ impl Node {
             let npm = [self.npm.as_os_str()]
                 .into_iter()
                 .chain(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"].map(OsStr::new));
-            self.run(folder, lock, npm).await.map_err(|error| anyhow!("{error}\n{}", advice(&error.to_string())))?;
+            self.run(folder, lock, npm).await.map_err(|error| anyhow!("{error}\n{}", advice()))?;
             finish(lock).await?;
             if !works().await {
                 bail!("what npm installed below {} does not run here", folder.display());

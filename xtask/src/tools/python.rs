@@ -78,10 +78,10 @@ impl Environment {
             let python = python(self.what).await?;
             let venv = run(Command::new(&python).args(["-m", "venv"]).arg(&folder).stdin(lock.stdin()?)).await;
             venv.map_err(|output| match output {
-                output if output.contains("ensurepip is not available") => {
+                output if output.contains("apt install python3") => {
                     anyhow!("Python 3 has no venv module here, which {} is installed with. On Debian and Ubuntu: apt install python3-venv", self.what)
                 }
-                output => anyhow!("{output}\n`python3 -m venv` failed. {}", advice(&output)),
+                output => anyhow!("{output}\n`python3 -m venv` failed. {}", advice()),
             })?;
             let pip = run(Command::new(self.bin().join("python"))
                 .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries", "2"])
@@ -89,7 +89,7 @@ impl Environment {
                 .arg(root().join("xtask/tools").join(format!("{}.txt", self.name)))
                 .stdin(lock.stdin()?))
             .await;
-            pip.map_err(|output| anyhow!("{output}\n{} could not be installed. {}", self.what, advice(&output)))?;
+            pip.map_err(|output| anyhow!("{output}\n{} could not be installed. {}", self.what, advice()))?;
             let works = run(Command::new(self.bin().join(program)).args(arguments).stdin(Stdio::null())).await;
             works.map_err(|output| anyhow!("{output}\n{} was installed and does not run here.", self.what))?;
             fs::write(self.stamp(), self.requirements).with_context(|| self.stamp().display().to_string())
