@@ -184,7 +184,7 @@ impl Lock {
 fn advice() -> &'static str {
     // What failed says it in its own way, or not at all.
     let probe = target().join("tools/probe");
-    let written = std::fs::write(&probe, [0; 1 << 20]);
+    let written = std::fs::write(&probe, vec![0; 1 << 20]);
     // It may not be there.
     let _ = std::fs::remove_file(&probe);
     match written.map_err(|error| error.kind()) {

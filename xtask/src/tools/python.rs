@@ -79,7 +79,7 @@ impl Environment {
             let venv = run(Command::new(&python).args(["-m", "venv"]).arg(&folder).stdin(lock.stdin()?)).await;
             venv.map_err(|output| match output {
                 output if output.contains("apt install python3") => {
-                    anyhow!("Python 3 has no venv module here, which {} is installed with. On Debian and Ubuntu: apt install python3-venv", self.what)
+                    anyhow!("Python 3 has no venv module here, to install {} with. On Debian and Ubuntu: apt install python3-venv", self.what)
                 }
                 output => anyhow!("{output}\n`python3 -m venv` failed. {}", advice()),
             })?;
