@@ -16,7 +16,7 @@ use crate::{
     postgres::Durability,
     settings::target,
     tools::system::Package,
-    ui::{say, step, table},
+    ui::{bar, print, say, step, table},
 };
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -42,7 +42,10 @@ pub(crate) async fn run(built: bool) -> Result<()> {
     database.fill(0).await?;
     step("Counting instructions");
     let (mut counts, mut rows, mut beyond) = (BTreeMap::new(), Vec::new(), Vec::new());
-    for mut subject in subject::all(&database, processor)? {
+    let subjects = subject::all(&database, processor)?;
+    let bar = bar("Subjects", subjects.len());
+    for mut subject in subjects {
+        bar.inc(1);
         let limit = LIMITS.into_iter().find_map(|(name, limit)| (name == subject.name).then_some(limit));
         if limit.is_none() && subject.floor.is_some() {
             continue;
@@ -59,7 +62,8 @@ pub(crate) async fn run(built: bool) -> Result<()> {
             beyond.push(format!("{name} executes {each} instructions, {percent:.1} % more than its budget of {limit}"));
         }
     }
-    println!("{}", table(&["request", "instructions", "to its floor", "budget"], &rows));
+    bar.finish_and_clear();
+    print(table(&["request", "instructions", "to its floor", "budget"], &rows));
     if beyond.is_empty() { Ok(()) } else { Err(anyhow!(beyond.join("\n"))) }
 }
 

@@ -1,6 +1,8 @@
 //! Cold starts: from the moment before a process is started to its first answer. On Lambda comes
 //! before it what AWS needs to fetch the zip and to start the environment.
 
+use anyhow::Result;
+
 use super::{
     Plan,
     process::Process,
@@ -8,7 +10,7 @@ use super::{
     subject::Subject,
     warm::micros,
 };
-use anyhow::Result;
+use crate::ui::bar;
 
 /// Calls after the first, before the memory is looked at.
 const CALLS: usize = 20;
@@ -33,7 +35,9 @@ pub(super) fn calls(plan: &Plan) -> usize {
 pub(super) async fn measure(subjects: &mut [Subject], plan: &Plan) -> Result<Vec<Cold>> {
     let mut results: Vec<Cold> = subjects.iter().map(|_| Cold::default()).collect();
     let mut shuffle = Shuffle::new();
+    let bar = bar("Cold starts", plan.blocks);
     for _ in 0..plan.blocks {
+        bar.inc(1);
         let mut block = vec![Vec::with_capacity(plan.spawns); subjects.len()];
         for spawn in 0..plan.spawns {
             for index in shuffle.order(subjects.len()) {

@@ -9,6 +9,7 @@ use super::{
     stats::{Shuffle, median},
     subject::Subject,
 };
+use crate::ui::bar;
 use anyhow::Result;
 
 /// Calls of a new process before anything is measured.
@@ -39,7 +40,9 @@ pub(super) fn calls(plan: &Plan) -> usize {
 pub(super) async fn measure(subjects: &mut [Subject], database: &Database, plan: &Plan) -> Result<Vec<Warm>> {
     let mut results: Vec<Warm> = subjects.iter().map(|_| Warm::default()).collect();
     let mut shuffle = Shuffle::new();
+    let bar = bar("Warm calls", plan.blocks);
     for _ in 0..plan.blocks {
+        bar.inc(1);
         let mut processes = Vec::new();
         for subject in &mut *subjects {
             let mut process = Process::start(&subject.launch).await?;
