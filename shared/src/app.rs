@@ -33,8 +33,7 @@ impl State for () {
 
 impl State for Db {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Self::new(&env.database()?, env.row_level_security()?, env.concurrency())
-            .map_err(|error| ConfigError::database(&error))
+        Self::new(&env.database()?, env.concurrency()).map_err(|error| ConfigError::database(&error))
     }
 
     async fn warm_up(&self) {
@@ -47,13 +46,17 @@ pub struct App {
     /// Runs the statement.
     pub db: Db,
     /// The most tasks that a user may have.
-    pub most_tasks: i64,
+    pub max_tasks_per_user: i32,
     auth: Verifier,
 }
 
 impl State for App {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        Ok(Self { auth: Verifier::new(&env.auth()?), db: Db::from_env(env)?, most_tasks: env.most_tasks()? })
+        Ok(Self {
+            auth: Verifier::new(&env.auth()?),
+            db: Db::from_env(env)?,
+            max_tasks_per_user: env.max_tasks_per_user()?,
+        })
     }
 
     async fn warm_up(&self) {
@@ -74,7 +77,7 @@ impl App {
         if let Err(Error::Forbidden) = checked {
             // A user who is gone is nobody (401) before a path is another's (403). Should the
             // database not tell, the path is another's in any case.
-            if let Err(gone @ Error::Unauthenticated(_)) = users::exists(&self.db, caller.of_me()).await {
+            if let Err(gone @ Error::Unauthenticated(_)) = users::require(&self.db, caller.of_me()).await {
                 return Err(gone);
             }
         }

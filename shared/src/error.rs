@@ -19,7 +19,7 @@ pub enum Error {
     /// The task is another version than the change is meant for.
     PreconditionFailed,
     /// The user has as many tasks as there may be.
-    TooManyTasks(i64),
+    TaskLimitReached(i32),
     /// No such route.
     RouteNotFound,
     /// The route exists, for the methods listed here (the value of `Allow`).

@@ -123,12 +123,12 @@ async fn create_and_update_migrate() {
 async fn create_and_update_fail_with_the_reason() {
     for request_type in ["Create", "Update"] {
         let database = Database::empty().await;
-        database.execute("CREATE TABLE task (mine INTEGER)").await;
+        database.execute("CREATE SCHEMA task_api; CREATE TABLE task_api.task (mine INTEGER)").await;
         let cloudformation = CloudFormation::start(0).await;
         function(database.url()).await.invoke_within(&cloudformation.event(request_type), TIMEOUT).await.unwrap();
         let answer = cloudformation.answer();
         assert_eq!(answer["Status"], "FAILED", "{answer}");
-        assert!(answer["Reason"].as_str().unwrap().contains("migrations/V2__task.sql"), "{answer}");
+        assert!(answer["Reason"].as_str().unwrap().contains("migrations/V1__task_api.sql"), "{answer}");
     }
 }
 

@@ -75,8 +75,7 @@ async fn requests_do_not_mix() {
 async fn a_panic_leaves_the_others_alone() {
     let api = api().await;
     api.database.task(1, "x").await;
-    // A column of another type makes reading a row panic; who has no row does not notice.
-    api.database.execute("ALTER TABLE task ALTER created_at DROP DEFAULT, ALTER created_at TYPE text").await;
+    api.database.break_list().await;
     for _ in 0..20 {
         let sent: Vec<_> = (1..=AT_ONCE)
             .map(|user| {

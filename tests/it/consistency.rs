@@ -123,7 +123,10 @@ fn sources(folder: &str) -> BTreeMap<String, String> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let name = path.strip_prefix(tests::root()).unwrap().to_str().unwrap().to_owned();
-                let code = text.split("#[cfg(test)]").next().unwrap().lines();
+                // Unit tests are a file of their own, or the end of one.
+                let is_test = name.ends_with("/tests.rs");
+                let code =
+                    text.split("#[cfg(test)]\nmod tests {").next().filter(|_| !is_test).unwrap_or_default().lines();
                 let code: Vec<_> = code.filter(|line| !line.trim_start().starts_with("//")).collect();
                 found.insert(name, code.join("\n"));
             }
@@ -137,12 +140,9 @@ fn only_the_stores_know_sql() {
     let mut sources = sources("shared/src");
     sources.extend(self::sources("functions"));
     for (name, text) in sources {
-        let is_store = name.starts_with("shared/src/tasks/")
-            || name == "shared/src/users.rs"
-            || name.starts_with("functions/migrate/");
+        let stores = ["shared/src/tasks/", "shared/src/users/", "shared/src/db/", "functions/migrate/"];
+        let is_store = stores.iter().any(|store| name.starts_with(store));
         let statements = ["\"SELECT ", "SELECT *", "INSERT INTO", "UPDATE ", "DELETE FROM"];
-        // The pool asks for a sign of life.
-        let text = text.replace("\"SELECT 1\"", "");
         assert!(is_store || !statements.iter().any(|statement| text.contains(statement)), "{name} knows SQL");
     }
 }

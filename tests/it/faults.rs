@@ -44,7 +44,6 @@ async fn wrong_configuration_is_one_line_with_the_variables_name() {
         ("DATABASE_URL", "postgres://u:hidden@127.0.0.1/d?nonsense=1"),
         ("BETTER_AUTH_SECRET", "hidden"),
         ("BETTER_AUTH_URL", "hidden"),
-        ("ROW_LEVEL_SECURITY", "hidden"),
         ("MAX_TASKS_PER_USER", "hidden"),
         ("BETTER_AUTH_URL", "http://hidden.example.com"),
     ] {

@@ -11,6 +11,7 @@ mod faults;
 mod flights;
 mod fuzz;
 mod jwks;
+mod late_writes;
 mod list;
 mod lost_connections;
 mod migrations;

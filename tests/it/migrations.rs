@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
+use shared::db::release::USERS_TABLE;
 use tests::{
+    Api, Request,
     postgres::{Database, migrations, newest_migration as newest},
     runtime::Function,
 };
@@ -24,40 +26,43 @@ fn versions(report: &Value, list: &str) -> Vec<i64> {
     report[list].as_array().unwrap().iter().map(|step| step["version"].as_i64().unwrap()).collect()
 }
 
+/// The tables in a schema.
+async fn tables_in(database: &Database, schema: &str) -> String {
+    let sql = format!(
+        "SELECT COALESCE(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = to_regnamespace('{schema}')"
+    );
+    database.value(&sql).await
+}
+
 async fn tables(database: &Database) -> String {
-    let sql = "SELECT COALESCE(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class
-        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
-    database.value(sql).await
+    tables_in(database, "task_api").await
 }
 
 #[tokio::test]
 async fn up_down_and_status() {
-    const ALL: &str = "idempotency_key refinery_schema_history task user";
+    const ALL: &str = "idempotency_key migration_lock refinery_schema_history task task_owner";
     let (database, function) = fresh().await;
     let run = async |event: Value| function.invoke(&event).await.unwrap();
     let (all, newest) = (migrations(), json!(newest()));
     let status = run(json!({ "action": "status" })).await;
     assert_eq!((versions(&status, "pending"), &status["version"]), (all.clone(), &json!(0)));
-    assert_eq!(tables(&database).await, "", "status changes nothing");
+    assert_eq!(status["functions"], "missing");
+    assert_eq!(database.value::<i64>("SELECT count(*) FROM pg_namespace WHERE nspname ~ '^task_api'").await, 0);
 
-    let up = run(json!({ "action": "up", "to": 1 })).await;
-    assert_eq!((versions(&up, "applied"), versions(&up, "pending")), (vec![1], all[1..].to_vec()));
     let up = run(json!({ "action": "up" })).await;
-    assert_eq!((versions(&up, "applied"), &up["version"]), (all[1..].to_vec(), &newest));
-    assert_eq!(tables(&database).await, ALL);
+    assert_eq!((versions(&up, "applied"), &up["version"], &up["functions"]), (all.clone(), &newest, &json!("present")));
+    assert_eq!((tables(&database).await, tables_in(&database, "public").await), (ALL.into(), "user".into()));
     let again = run(json!({ "action": "up" })).await;
     assert_eq!((versions(&again, "applied"), &again["version"]), (vec![], &newest));
 
-    let down = run(json!({ "action": "down", "steps": 1 })).await;
-    assert_eq!((versions(&down, "undone"), &down["version"]), (vec![newest.as_i64().unwrap()], &json!(all.len() - 1)));
-    let down = run(json!({ "action": "down", "to": 2 })).await;
-    assert_eq!(down["version"], 2);
-    assert_eq!(tables(&database).await, "refinery_schema_history task user");
-    run(json!({ "action": "up" })).await;
     let down = run(json!({ "action": "down", "to": 0 })).await;
     assert_eq!(versions(&down, "undone"), all.iter().rev().copied().collect::<Vec<_>>());
-    assert_eq!(tables(&database).await, "refinery_schema_history user");
-    let down = run(json!({ "action": "down", "steps": 5 })).await;
+    assert_eq!(down["functions"], "missing");
+    assert_eq!(tables(&database).await, "migration_lock refinery_schema_history");
+    assert_eq!(tables_in(&database, "public").await, "user");
+    // The same event again, as a client sends it that did not wait for the answer.
+    let down = run(json!({ "action": "down", "to": 0 })).await;
     assert_eq!(versions(&down, "undone"), [0; 0]);
     run(json!({ "action": "up" })).await;
     assert_eq!(tables(&database).await, ALL);
@@ -95,27 +100,111 @@ async fn better_auth_may_have_made_its_tables_first() {
 #[tokio::test]
 async fn a_failing_migration_leaves_nothing_and_names_file_and_line() {
     let (database, function) = fresh().await;
-    database.execute("CREATE TABLE task (mine INTEGER)").await;
+    database.execute("CREATE SCHEMA task_api; CREATE TABLE task_api.task (mine INTEGER)").await;
     let error = function.invoke(&json!({ "action": "up" })).await.unwrap_err();
     assert_eq!(error["errorType"], "Script", "{error}");
     let message = error["errorMessage"].as_str().unwrap();
-    assert!(message.contains("migrations/V2__task.sql") && message.contains("already exists"), "{message}");
-    assert_eq!(tables(&database).await, "task", "V1 and the history went with V2");
-    database.execute("DROP TABLE task; CREATE TYPE task AS (x INTEGER)").await;
-    let error = function.invoke(&json!({ "action": "up" })).await.unwrap_err();
-    assert_eq!(tables(&database).await, "", "{error}");
-    database.execute("DROP TYPE task").await;
+    assert!(message.contains("migrations/V1__task_api.sql") && message.contains("already exists"), "{message}");
+    assert_eq!(tables(&database).await, "task", "what was made before it went with it");
+    database.execute("DROP SCHEMA task_api CASCADE").await;
     function.invoke(&json!({ "action": "up" })).await.unwrap();
 }
 
+/// Users tables that tasks cannot refer to: one line says what does not fit, and nothing is changed.
 #[tokio::test]
-async fn a_script_that_names_something_missing_names_its_line() {
-    let (database, function) = fresh().await;
-    database.execute(r#"CREATE TABLE "user" (other INTEGER)"#).await;
-    let error = function.invoke(&json!({ "action": "up" })).await.unwrap_err();
-    assert_eq!(tables(&database).await, "user");
-    // A table called "user" is there, so V1 keeps it; V2 refers to its "id".
-    assert!(error["errorMessage"].as_str().unwrap().contains("V2__task.sql"), "{error}");
+async fn a_users_table_that_does_not_fit_is_named() {
+    let rest = r#""emailVerified" BOOLEAN, image TEXT, "createdAt" TIMESTAMPTZ, "updatedAt" TIMESTAMPTZ"#;
+    for (columns, expected) in [
+        ("other INTEGER".to_owned(), "has no column id"),
+        (format!("id TEXT PRIMARY KEY, name TEXT, email TEXT, {rest}"), "has text ids"),
+        (format!("id UUID PRIMARY KEY, name TEXT, email TEXT, {rest}"), "has uuid ids"),
+        (format!("id INTEGER, name TEXT, email TEXT, {rest}"), "no primary key or unique constraint on id"),
+        (format!("id INTEGER PRIMARY KEY, email TEXT, {rest}"), "has no column \"name\""),
+        ("id INTEGER PRIMARY KEY, name TEXT, email TEXT, image TEXT".into(), "has no column \"emailVerified\""),
+    ] {
+        let (database, function) = fresh().await;
+        database.execute(&format!("CREATE TABLE \"user\" ({columns})")).await;
+        let error = function.invoke(&json!({ "action": "up" })).await.unwrap_err();
+        let message = error["errorMessage"].as_str().unwrap();
+        assert!(message.contains(expected) && !message.contains('\n'), "{columns}: {message}");
+        assert_eq!((tables(&database).await, error["errorType"].as_str()), (String::new(), Some("Schema")));
+    }
+    // One that hides its rows, or may not be used, from a user who is not its owner.
+    for (change, expected) in [
+        ("GRANT ALL ON \"user\" TO {name}; ALTER TABLE \"user\" ENABLE ROW LEVEL SECURITY", "by row-level security"),
+        ("SELECT", "run GRANT SELECT, UPDATE, DELETE, REFERENCES"),
+    ] {
+        let database = Database::empty().await;
+        database.give_away().await;
+        let change = change.replace("{name}", database.name());
+        database
+            .execute(&format!(
+                "CREATE TABLE \"user\" (id INTEGER PRIMARY KEY, name TEXT, email TEXT, {rest}); {change}"
+            ))
+            .await;
+        let error = tests::migrate(&database.url_of_owner_at(tests::postgres::port()), &[]).await.unwrap_err();
+        assert!(error["errorMessage"].as_str().unwrap().contains(expected), "{error}");
+    }
+}
+
+/// Better Auth's table as its other adapters make it, and under the schema of the user's name.
+#[tokio::test]
+async fn better_auths_table_may_be_another_adapters() {
+    let usual = r#"CREATE TABLE "user" (id INTEGER GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, name TEXT NOT NULL,
+        email TEXT NOT NULL UNIQUE, "emailVerified" BOOLEAN NOT NULL, image TEXT,
+        "createdAt" TIMESTAMPTZ NOT NULL DEFAULT now(), "updatedAt" TIMESTAMPTZ NOT NULL DEFAULT now())"#;
+    for (what, table) in [
+        ("Prisma", usual.replace("TIMESTAMPTZ", "TIMESTAMP(3)")),
+        ("nullable names", usual.replace("name TEXT NOT NULL", "name TEXT")),
+        ("bigserial", usual.replace("id INTEGER", "id BIGINT")),
+        ("varchar", usual.replace("TEXT", "VARCHAR(255)")),
+        (
+            "Drizzle",
+            usual
+                .replace("TIMESTAMPTZ", "TIMESTAMP")
+                .replace("\"emailVerified\"", "email_verified")
+                .replace("\"createdAt\"", "created_at")
+                .replace("\"updatedAt\"", "updated_at"),
+        ),
+        (
+            "a schema of its own",
+            format!(
+                "CREATE SCHEMA AUTHORIZATION {{name}}; SET ROLE {{name}}; SET search_path = {{name}}; {usual}; RESET ROLE"
+            ),
+        ),
+    ] {
+        let database = Database::empty().await;
+        database.give_away().await;
+        let (url, name) = (database.url_of_owner_at(tests::postgres::port()), database.name().to_owned());
+        database.execute(&format!("SET timezone = 'Asia/Tokyo'; {}", table.replace("{name}", &name))).await;
+        if !what.contains("schema") {
+            database.execute(&format!("ALTER TABLE \"user\" OWNER TO {name}")).await;
+        }
+        let verified = if what == "Drizzle" { "email_verified" } else { "\"emailVerified\"" };
+        let add = format!(
+            "INSERT INTO \"user\" (id, name, email, {verified}) VALUES (1, 'Alice', 'alice@example.com', TRUE)"
+        );
+        database.execute(&add).await;
+        if what == "nullable names" {
+            database.execute("UPDATE \"user\" SET name = NULL").await;
+        }
+        let report = tests::migrate(&url, &[]).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(report["functions"], "present", "{what}");
+        let api = Api::over(database, &url);
+        let me = api.send(Request::new("GET", "/api/users/me").user(1)).await;
+        assert_eq!((me.status, &me.json()["email"]), (200, &json!("alice@example.com")), "{what}: {me:?}");
+        let changes = json!({ "name": "Renamed", "image": "https://example.com/a.png" });
+        let renamed = api.send(Request::new("PATCH", "/api/users/me").user(1).json(changes)).await;
+        assert_eq!((renamed.status, &renamed.json()["name"]), (200, &json!("Renamed")), "{what}: {renamed:?}");
+        // Naive timestamps are UTC, whatever the server's time zone.
+        let updated: chrono::DateTime<chrono::Utc> = renamed.json()["updated_at"].as_str().unwrap().parse().unwrap();
+        assert!((chrono::Utc::now() - updated).abs() < chrono::TimeDelta::seconds(30), "{what}: {updated}");
+        let created = api.send(Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }))).await;
+        assert_eq!(created.status, 201, "{what}: {created:?}");
+        assert_eq!(api.send(Request::new("GET", "/health")).await.status, 200, "{what}");
+        assert_eq!(api.send(Request::new("DELETE", "/api/users/me").user(1)).await.status, 200, "{what}");
+        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task_api.task").await, 0, "{what}");
+    }
 }
 
 #[tokio::test]
@@ -125,9 +214,29 @@ async fn a_failing_undo_leaves_everything() {
     database.execute("CREATE VIEW titles AS SELECT title FROM task").await;
     let error = function.invoke(&json!({ "action": "down", "to": 0 })).await.unwrap_err();
     let message = error["errorMessage"].as_str().unwrap();
-    assert!(message.contains("migrations/V2__task.undo.sql"), "{message}");
+    assert!(message.contains("migrations/V1__task_api.undo.sql"), "{message}");
     let status = function.invoke(&json!({ "action": "status" })).await.unwrap();
-    assert_eq!(status["version"], newest());
+    assert_eq!((&status["version"], &status["functions"]), (&json!(newest()), &json!("present")));
+}
+
+/// The functions of other releases stay as long as one may be rolled back to.
+#[tokio::test]
+async fn functions_of_other_releases_stay_for_a_while() {
+    let (database, function) = fresh().await;
+    let (before, old) = ("task_api_00000000000000aa", "task_api_00000000000000bb");
+    database
+        .execute(&format!(
+            r#"CREATE SCHEMA {before}; COMMENT ON SCHEMA {before} IS '{{"fingerprint": "x"}}';
+            CREATE SCHEMA {old}; COMMENT ON SCHEMA {old} IS '{{"fingerprint": "x", "superseded": "2020-01-01T00:00:00Z"}}';
+            CREATE SCHEMA task_api_of_somebody_else"#
+        ))
+        .await;
+    function.invoke(&json!({ "action": "up" })).await.unwrap();
+    let there =
+        async |schema: &str| database.value::<bool>(&format!("SELECT to_regnamespace('{schema}') IS NOT NULL")).await;
+    assert!(there(before).await && !there(old).await && there("task_api_of_somebody_else").await);
+    let comment = format!("SELECT obj_description(to_regnamespace('{before}')::OID, 'pg_namespace')");
+    assert!(database.value::<String>(&comment).await.contains("superseded"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,13 +255,13 @@ async fn two_at_once_apply_each_migration_once() {
 #[tokio::test]
 async fn whoever_waits_too_long_for_another_migration_says_so() {
     let (database, function) = fresh().await;
-    // "task-api" in ASCII, the key of the function's lock.
-    database.execute("SELECT pg_advisory_lock(x'7461736b2d617069'::bigint)").await;
+    database.execute("CREATE SCHEMA task_api; CREATE TABLE task_api.migration_lock ()").await;
+    database.execute("BEGIN; LOCK TABLE task_api.migration_lock").await;
     let error = function.invoke_within(&json!({ "action": "up" }), Duration::from_secs(2)).await.unwrap_err();
     assert_eq!(error["errorType"], "Deadline", "{error}");
     assert!(error["errorMessage"].as_str().unwrap().contains("another migration may be running"), "{error}");
-    assert_eq!(tables(&database).await, "");
-    database.execute("SELECT pg_advisory_unlock_all()").await;
+    database.execute("ROLLBACK").await;
+    assert_eq!(tables(&database).await, "migration_lock");
     function.invoke(&json!({ "action": "up" })).await.unwrap();
 }
 
@@ -162,17 +271,17 @@ async fn a_history_that_differs_from_the_files_stops_everything() {
     function.invoke(&json!({ "action": "up" })).await.unwrap();
     let before = tables(&database).await;
     for break_history in [
-        "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 2",
-        "UPDATE refinery_schema_history SET checksum = 'not a number' WHERE version = 2",
-        "UPDATE refinery_schema_history SET version = 9 WHERE version = 2",
+        "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1",
+        "UPDATE refinery_schema_history SET checksum = 'not a number' WHERE version = 1",
+        "UPDATE refinery_schema_history SET version = 9 WHERE version = 1",
     ] {
         database.execute(break_history).await;
         let error = function.invoke(&json!({ "action": "up" })).await.unwrap_err();
         assert_eq!(error["errorType"], "History", "{break_history}: {error}");
         assert_eq!(tables(&database).await, before);
     }
-    let error = function.invoke(&json!({ "action": "down", "steps": 1 })).await.unwrap_err();
-    assert!(error["errorMessage"].as_str().unwrap().contains("V9__task"), "{error}");
+    let error = function.invoke(&json!({ "action": "down", "to": 0 })).await.unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains("V9__task_api"), "{error}");
 }
 
 #[tokio::test]
@@ -206,11 +315,10 @@ async fn a_database_that_is_away_is_reported() {
 #[tokio::test]
 async fn a_script_does_not_wait_long_for_anothers_lock() {
     let (database, function) = fresh().await;
-    function.invoke(&json!({ "action": "up", "to": 2 })).await.unwrap();
-    database.execute(r#"BEGIN; SELECT FROM "user""#).await;
+    database.execute(USERS_TABLE).await;
+    database.execute(r#"BEGIN; LOCK TABLE "user""#).await;
     let error = function.invoke_within(&json!({ "action": "up" }), Duration::from_secs(30)).await.unwrap_err();
-    let message = error["errorMessage"].as_str().unwrap();
-    assert!(message.contains("V4__row_level_security.sql") && message.contains("55P03"), "{message}");
+    assert!(error["errorMessage"].as_str().unwrap().contains("lock timeout"), "{error}");
     database.execute("ROLLBACK").await;
     function.invoke(&json!({ "action": "up" })).await.unwrap();
 }

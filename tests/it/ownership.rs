@@ -74,7 +74,7 @@ async fn everyone_on_everything() {
 
 /// Sends one request to fresh rows. A refusal must leave them as they were.
 async fn try_one(api: &Api, route: &Route, who: Who, which: Which) -> Response {
-    api.database.execute(r#"TRUNCATE "user", task, idempotency_key"#).await;
+    api.database.execute(r#"TRUNCATE "user" CASCADE"#).await;
     api.database.users(&[OWN, OTHER]).await;
     let own = api.database.task(OWN, "own").await;
     let others = api.database.task(OTHER, "others'").await;

@@ -1,13 +1,14 @@
-//! The second lock: statements that forget whose rows they mean.
+//! The second lock: functions that forget whose rows they mean, roles that should see nothing, and whoever
+//! changes what `up` made.
 
 use serde_json::{Value, json};
 use shared::{
     auth::{Owner, Verifier},
     config::Env,
-    db::{Db, ROLE, Repeat},
+    db::{Db, RELEASE_SCHEMA, Retry},
     http::ServerEvent,
 };
-use tests::{Api, SECRET, postgres::Database, token};
+use tests::{Api, Request, SECRET, pgbouncer::PASSWORD, postgres::Database, token};
 
 /// The owner that a token of `user` proves.
 async fn owner(user: i32) -> Owner {
@@ -32,127 +33,323 @@ async fn database() -> Database {
     database
 }
 
-fn db(database: &Database, row_level_security: bool) -> Db {
-    Db::new(&database.url().parse().unwrap(), row_level_security, 1).unwrap()
+/// The role that the functions of a database belong to.
+async fn role(database: &Database) -> String {
+    let sql = format!(
+        "SELECT proowner::REGROLE::TEXT FROM pg_proc WHERE proname = 'get_task' AND pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE"
+    );
+    database.value(&sql).await
 }
 
-/// The statements of the stores without `WHERE`; `$1` is there, and says nothing.
-const FORGETFUL: [&str; 6] = [
-    "SELECT user_id FROM task WHERE $1 > 0",
-    "SELECT user_id FROM idempotency_key WHERE $1 > 0",
-    r#"SELECT id FROM "user" WHERE $1 > 0"#,
-    "UPDATE task SET title = 'changed' WHERE $1 > 0 RETURNING user_id",
-    r#"UPDATE "user" SET name = 'changed' WHERE $1 > 0 RETURNING id"#,
-    "DELETE FROM task WHERE $1 > 0 RETURNING user_id",
-];
+/// Adds a function like those of a release, whose author forgot something.
+async fn add(database: &Database, role: &str, name: &str, statement: &str) -> String {
+    let function = format!("{RELEASE_SCHEMA}.{name}");
+    database
+        .execute(&format!(
+            "CREATE FUNCTION {function}(caller INTEGER, deadline TIMESTAMPTZ) RETURNS SETOF INTEGER
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+            AS $$
+            BEGIN
+                PERFORM set_config('task_api.caller', caller::TEXT, TRUE);
+                RETURN QUERY {statement};
+            END
+            $$;
+            ALTER FUNCTION {function} OWNER TO {role}"
+        ))
+        .await;
+    format!("SELECT * FROM {function}($1, now())")
+}
 
 #[tokio::test]
-async fn a_statement_without_its_where_sees_no_foreign_row() {
+async fn a_function_without_its_where_sees_no_foreign_row() {
     let database = database().await;
-    let locked = db(&database, true);
-    for sql in FORGETFUL {
-        let rows = locked.query(owner(1).await, Repeat::Never, sql, &[]).await.unwrap();
+    let (db, role) = (Db::new(&database.url().parse().unwrap(), 1).unwrap(), role(&database).await);
+    for (number, statement) in [
+        "SELECT user_id FROM task_api.task",
+        "SELECT user_id FROM task_api.idempotency_key",
+        "SELECT user_id FROM task_api.task_owner",
+        "UPDATE task_api.task SET title = 'changed' RETURNING user_id",
+        "DELETE FROM task_api.task RETURNING user_id",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let call = add(&database, &role, &format!("forgetful_{number}"), statement).await;
+        let rows = db.read(owner(1).await, &call, &[]).await.unwrap();
         let users: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
-        assert!(!users.is_empty() && users.iter().all(|user| *user == 1), "{sql}: {users:?}");
+        assert!(!users.is_empty() && users.iter().all(|user| *user == 1), "{statement}: {users:?}");
     }
     let left = "SELECT count(*) FROM task WHERE user_id = 2 AND title = 'x'";
     assert_eq!(database.value::<i64>(left).await, 2);
-    // Without the lock, the same statement sees everyone's: it is the lock that holds.
-    let open = db(&database, false);
-    let rows = open.query(owner(1).await, Repeat::Never, FORGETFUL[1], &[]).await.unwrap();
-    assert_eq!(rows.len(), 2);
+    // Of a superuser's it would: it is the lock that holds.
+    let call = add(&database, "postgres", "unlocked", "SELECT user_id FROM task_api.task_owner").await;
+    assert_eq!(db.read(owner(1).await, &call, &[]).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn rows_for_another_user_cannot_be_written() {
     let database = database().await;
-    let locked = db(&database, true);
-    for sql in [
-        "INSERT INTO task (user_id, title) SELECT 2, 'x' WHERE $1 > 0",
-        r"INSERT INTO idempotency_key SELECT 2, 'other', '\x00', 1 WHERE $1 > 0",
-        "UPDATE task SET user_id = 2 WHERE user_id = $1",
-        r#"UPDATE "user" SET email = 'x' WHERE id = $1"#,
-        r#"UPDATE "user" SET "emailVerified" = TRUE WHERE id = $1"#,
-        r#"INSERT INTO "user" (name, email, "emailVerified") SELECT 'x', 'x', TRUE WHERE $1 > 0"#,
-    ] {
-        let error = locked.query(owner(1).await, Repeat::Never, sql, &[]).await.expect_err(sql);
+    let (db, role) = (Db::new(&database.url().parse().unwrap(), 1).unwrap(), role(&database).await);
+    for (number, statement) in [
+        "INSERT INTO task_api.task (user_id, title) VALUES (2, 'x') RETURNING user_id",
+        r"INSERT INTO task_api.idempotency_key VALUES (2, 'other', '\x00', 1) RETURNING user_id",
+        "UPDATE task_api.task SET user_id = 2 RETURNING user_id",
+        "SELECT id FROM public.\"user\"",
+        "UPDATE public.\"user\" SET email = 'x' RETURNING id",
+        "INSERT INTO public.\"user\" (name, email, \"emailVerified\") VALUES ('x', 'x', TRUE) RETURNING id",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let call = add(&database, &role, &format!("wrong_{number}"), statement).await;
+        let error = db.read(owner(1).await, &call, &[]).await.expect_err(statement);
         let causes = shared::telemetry::causes(&error).join(": ");
-        assert!(causes.contains("42501"), "{sql}: {causes}");
+        assert!(causes.contains("42501"), "{statement}: {causes}");
     }
 }
 
-/// What [`ROLE`] may do without a caller, and beyond the rows.
+/// What the role may do without a caller, and beyond the rows.
 #[tokio::test]
 async fn the_role_sees_nothing_without_a_caller_and_can_do_nothing_else() {
     let database = database().await;
-    for caller in ["", "SET LOCAL task_api.user_id = '';", "SET LOCAL task_api.user_id = '3';"] {
-        for table in ["task", "idempotency_key", r#""user""#] {
-            database.execute(&format!("BEGIN; SET LOCAL ROLE {ROLE}; {caller}")).await;
-            let count = format!("SELECT count(*) FROM (SELECT {} FROM {table}) AS seen", column(table));
-            assert_eq!(database.value::<i64>(&count).await, 0, "{table} {caller}");
+    let role = role(&database).await;
+    for caller in ["", "SET LOCAL task_api.caller = '';", "SET LOCAL task_api.caller = '3';"] {
+        for table in ["task", "idempotency_key", "task_owner"] {
+            database.execute(&format!("BEGIN; SET LOCAL ROLE {role}; {caller}")).await;
+            assert_eq!(database.value::<i64>(&format!("SELECT count(*) FROM {table}")).await, 0, "{table} {caller}");
             database.execute("ROLLBACK").await;
         }
     }
+    let own = format!("ALTER ROLE {role} BYPASSRLS");
+    let foreign = format!("CREATE FUNCTION {RELEASE_SCHEMA}.x() RETURNS INTEGER LANGUAGE sql RETURN 1");
     for sql in [
-        "CREATE TABLE x ()",
+        "CREATE TABLE task_api.x ()",
         "ALTER TABLE task DISABLE ROW LEVEL SECURITY",
         "DROP TABLE task",
         "TRUNCATE task",
         "CREATE POLICY all_of_them ON task USING (TRUE)",
         "SELECT * FROM refinery_schema_history",
-        "ALTER ROLE task_api BYPASSRLS",
+        r#"SELECT * FROM "user""#,
+        &own,
+        &foreign,
     ] {
-        database.execute(&format!("BEGIN; SET LOCAL ROLE {ROLE}")).await;
+        database.execute(&format!("BEGIN; SET LOCAL ROLE {role}")).await;
         let error = database.client.batch_execute(sql).await.expect_err(sql);
         assert_eq!(error.code().map(|code| code.code().to_owned()).as_deref(), Some("42501"), "{sql}: {error:?}");
         database.execute("ROLLBACK").await;
     }
-    let attributes = format!("SELECT rolcanlogin OR rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = '{ROLE}'");
+    let attributes = format!("SELECT rolcanlogin OR rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = '{role}'");
     assert!(!database.value::<bool>(&attributes).await);
 }
 
-fn column(table: &str) -> &str {
-    if table == r#""user""# { "id" } else { "user_id" }
+/// Search path, owner and privileges of every function of the release.
+#[tokio::test]
+async fn every_function_is_guarded_as_the_others() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let url = database.url_of_owner_at(tests::postgres::port());
+    tests::migrate(&url, &[]).await.unwrap();
+    let wrong = format!(
+        "SELECT COALESCE(string_agg(p.oid::REGPROCEDURE::TEXT, ' '), '')
+        FROM pg_proc AS p
+        WHERE p.pronamespace IN ('{RELEASE_SCHEMA}'::REGNAMESPACE, 'task_api'::REGNAMESPACE)
+          AND (
+              NOT 'search_path=pg_catalog, pg_temp' = ANY (COALESCE(p.proconfig, '{{}}'))
+              OR EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
+              OR EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = p.proowner AND (r.rolsuper OR r.rolbypassrls))
+              -- What a login may call runs as the role that cannot log in.
+              OR (
+                  EXISTS (
+                      SELECT FROM aclexplode(p.proacl) AS a
+                      JOIN pg_roles AS r ON r.oid = a.grantee
+                      WHERE r.rolcanlogin AND a.grantee <> p.proowner
+                  )
+                  AND NOT (p.prosecdef AND (SELECT NOT r.rolcanlogin FROM pg_roles AS r WHERE r.oid = p.proowner))
+              )
+          )"
+    );
+    assert_eq!(database.value::<String>(&wrong).await, "");
+    let count = format!("SELECT count(*) FROM pg_proc WHERE pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE");
+    assert!(database.value::<i64>(&count).await > 20);
+    // No login is a member of the role.
+    let role = role(&database).await;
+    let members = format!(
+        "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND pg_has_role(oid, '{role}'::REGROLE, 'USAGE')"
+    );
+    assert_eq!(database.value::<i64>(&members).await, 0);
 }
 
-/// Better Auth's own statements see and change every user, whichever role it has.
+/// Somebody else's table is left alone, whatever its owner did to it.
 #[tokio::test]
-async fn other_roles_have_the_users_as_before() {
-    let database = database().await;
-    let role = format!("better_auth_{}", std::process::id());
-    database.execute(&format!(r#"CREATE ROLE {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON "user" TO {role}"#)).await;
-    database.execute(&format!("BEGIN; SET LOCAL ROLE {role}")).await;
-    assert_eq!(database.value::<i64>(r#"SELECT count(*) FROM "user""#).await, 2);
-    database.execute(r#"UPDATE "user" SET name = 'x'; INSERT INTO "user" (id, name, email, "emailVerified") VALUES (3, 'c', 'c', TRUE)"#).await;
-    database.execute(r#"DELETE FROM "user" WHERE id = 3; COMMIT"#).await;
-    assert_eq!(database.value::<i64>(r#"SELECT count(*) FROM "user" WHERE name = 'x'"#).await, 2);
-    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
-}
-
-/// The switch: the API answers the same without the lock.
-#[tokio::test]
-async fn without_the_lock_the_api_is_the_same() {
-    let api = Api::new().await.with("ROW_LEVEL_SECURITY", "off");
-    api.database.users(&[1, 2]).await;
-    let (own, others) = (api.database.task(1, "own").await, api.database.task(2, "others'").await);
-    let get = async |id: i64| api.send(tests::Request::new("GET", &format!("/api/1/tasks/{id}")).user(1)).await;
-    assert_eq!((get(own).await.status, get(others).await.status, get(0).await.status), (200, 403, 404));
-    let created: Value =
-        api.send(tests::Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "new" }))).await.json();
-    assert_eq!(created["title"], "new");
-}
-
-/// A user that the migrations do not know: whoever looks after the API hears of it from `/health`.
-#[tokio::test]
-async fn health_is_the_role_too() {
-    let database = Database::migrated().await;
-    let role = format!("stranger_{}", std::process::id());
-    database.execute(&format!("CREATE ROLE {role} LOGIN")).await;
-    let url = database.url().replacen("postgres@", &format!("{role}@"), 1);
+async fn a_users_table_that_is_closed_stays_closed() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let (url, owner) = (database.url_of_owner_at(tests::postgres::port()), database.name().to_owned());
+    let anonymous = format!("anonymous_{}", std::process::id());
+    database
+        .execute(&format!(
+            r#"CREATE TABLE "user" (id SERIAL PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE,
+                 "emailVerified" BOOLEAN NOT NULL, image TEXT, "createdAt" TIMESTAMPTZ NOT NULL DEFAULT now(),
+                 "updatedAt" TIMESTAMPTZ NOT NULL DEFAULT now());
+               ALTER TABLE "user" OWNER TO {owner};
+               ALTER TABLE "user" ENABLE ROW LEVEL SECURITY;
+               CREATE ROLE {anonymous}; GRANT USAGE ON SCHEMA public TO {anonymous};
+               GRANT SELECT, UPDATE, DELETE ON "user" TO {anonymous}"#
+        ))
+        .await;
+    database.users(&[1, 2]).await;
+    tests::migrate(&url, &[]).await.unwrap();
+    database.execute(&format!("BEGIN; SET LOCAL ROLE {anonymous}")).await;
+    assert_eq!(database.value::<i64>(r#"SELECT count(*) FROM "user""#).await, 0);
+    database.execute("ROLLBACK").await;
+    assert_eq!(database.value::<i64>("SELECT count(*) FROM pg_policy WHERE polrelid = '\"user\"'::REGCLASS").await, 0);
     let api = Api::over(database, &url);
-    let health = || tests::Request::new("GET", "/health");
-    assert_eq!(api.send(health()).await.status, 500);
-    api.database.execute(&format!("GRANT {ROLE} TO {role}")).await;
-    assert_eq!(api.send(health()).await.status, 200);
-    api.database.execute(&format!("DROP OWNED BY {role}")).await;
+    assert_eq!(api.send(Request::new("GET", "/api/users/me").user(1)).await.json()["id"], 1);
+    let renamed = Request::new("PATCH", "/api/users/me").user(1).json(json!({ "name": "new" }));
+    assert_eq!(api.send(renamed).await.json()["name"], "new");
+    // `down` leaves it as it was, too.
+    tests::migrate_with(&url, &json!({ "action": "down", "to": 0 })).await.unwrap();
+    let closed = "SELECT relrowsecurity FROM pg_class WHERE oid = '\"user\"'::REGCLASS";
+    assert!(api.database.value::<bool>(closed).await);
+    api.database.execute(&format!("DROP OWNED BY {anonymous}; DROP ROLE {anonymous}")).await;
+}
+
+/// A login that may call the functions and nothing else serves every route, and finds no other way.
+#[tokio::test]
+async fn a_login_that_may_only_call_functions_is_enough() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let (port, name) = (tests::postgres::port(), database.name().to_owned());
+    let (owner_url, login) = (database.url_of_owner_at(port), format!("{name}_calls"));
+    database
+        .execute(&format!(
+            "CREATE ROLE {login} LOGIN PASSWORD '{PASSWORD}'; GRANT CONNECT ON DATABASE {name} TO {login};
+             REVOKE ALL ON SCHEMA public FROM PUBLIC"
+        ))
+        .await;
+    let url = format!("postgres://{login}:{PASSWORD}@127.0.0.1:{port}/{name}?sslmode=disable");
+    tests::migrate(&url, &[("DATABASE_URL_UNPOOLED", &owner_url)]).await.unwrap();
+    database.users(&[1, 2]).await;
+    let others = database.task(2, "secret of 2").await;
+    let api = Api::over(database, &url);
+    let send = async |request: Request| api.send(request.user(1)).await;
+    let created = send(Request::new("POST", "/api/1/tasks").json(json!({ "title": "own" }))).await;
+    assert_eq!(created.status, 201);
+    let path = created.header("location").unwrap().to_owned();
+    for (request, status) in [
+        (Request::new("GET", "/health"), 200),
+        (Request::new("GET", "/api/1/tasks"), 200),
+        (Request::new("GET", "/api/1/tasks?sort=-title&q=own&completed=false"), 200),
+        (Request::new("GET", &path), 200),
+        (Request::new("PUT", &path).json(json!({ "title": "changed" })), 200),
+        (Request::new("PATCH", &format!("{path}/complete")), 200),
+        (Request::new("GET", &format!("/api/1/tasks/{others}")), 403),
+        (Request::new("GET", "/api/2/tasks"), 403),
+        (Request::new("DELETE", &path), 200),
+        (Request::new("GET", "/api/users/me"), 200),
+        (Request::new("PATCH", "/api/users/me").json(json!({ "name": "new" })), 200),
+    ] {
+        let text = format!("{request:?}");
+        assert_eq!(send(request).await.status, status, "{text}");
+    }
+    // Every table, view, sequence and function that there is, as that login.
+    let (client, connection) =
+        url.parse::<tokio_postgres::Config>().unwrap().connect(tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let relations = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind::TEXT
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relkind IN ('r', 'v', 'm', 'S', 'p')";
+    let rows = api.database.client.query(relations, &[]).await.unwrap();
+    assert!(rows.len() >= 6, "{rows:?}");
+    for row in rows {
+        let (name, kind): (String, String) = (row.get(0), row.get(1));
+        let mut statements = vec![format!("SELECT * FROM {name}")];
+        if kind == "r" {
+            statements.push(format!("DELETE FROM {name}"));
+            statements.push(format!("TRUNCATE {name}"));
+        }
+        for statement in statements {
+            let error = client.batch_execute(&statement).await.expect_err(&statement);
+            assert_eq!(error.code().unwrap().code(), "42501", "{statement}");
+        }
+    }
+    let functions = format!(
+        "SELECT p.oid::REGPROCEDURE::TEXT, has_function_privilege('{login}', p.oid, 'EXECUTE')
+             AND has_schema_privilege('{login}', p.pronamespace, 'USAGE'), p.proname::TEXT
+         FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')"
+    );
+    let rows = api.database.client.query(&functions, &[]).await.unwrap();
+    let callable: Vec<String> = rows.iter().filter(|row| row.get(1)).map(|row| row.get::<_, String>(2)).collect();
+    let operations = ["get_task", "list_tasks", "create_task", "update_task", "complete_task", "delete_task", "get_me"];
+    let others = ["update_me", "delete_me", "require_user", "health"];
+    for name in &callable {
+        let known = operations.contains(&name.as_str()) || others.contains(&name.as_str());
+        assert!(known || name.starts_with("list_tasks_by_"), "{name}");
+    }
+    assert_eq!(callable.len(), operations.len() + others.len() + 8, "{callable:?}");
+}
+
+/// Whatever somebody changes of what `up` made turns `/health` red, and `up` makes it again.
+#[tokio::test]
+async fn health_tells_what_is_not_as_it_was_made() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let (url, owner) = (database.url_of_owner_at(tests::postgres::port()), database.name().to_owned());
+    tests::migrate(&url, &[]).await.unwrap();
+    let role = role(&database).await;
+    let schema = RELEASE_SCHEMA;
+    let api = Api::over(database, &url);
+    api.database.users(&[1]).await;
+    let health = async || api.send(Request::new("GET", "/health")).await.status;
+    assert_eq!(health().await, 200);
+    for change in [
+        // Restored with --no-owner.
+        format!("ALTER FUNCTION {schema}.get_task OWNER TO {owner}"),
+        format!("ALTER FUNCTION {schema}.get_task SECURITY INVOKER"),
+        format!("ALTER FUNCTION {schema}.get_task RESET search_path"),
+        format!("GRANT EXECUTE ON FUNCTION {schema}.get_task TO PUBLIC"),
+        format!("REVOKE EXECUTE ON FUNCTION {schema}.get_task FROM {owner}"),
+        format!("DROP FUNCTION {schema}.get_task"),
+        format!("CREATE FUNCTION {schema}.other() RETURNS INTEGER LANGUAGE sql RETURN 1"),
+        "ALTER TABLE task NO FORCE ROW LEVEL SECURITY".into(),
+        "ALTER TABLE task DISABLE ROW LEVEL SECURITY".into(),
+        "DROP POLICY caller ON task".into(),
+        "CREATE POLICY everybody ON task USING (TRUE)".into(),
+        "ALTER TABLE task_owner DROP CONSTRAINT task_owner_user_id_fkey".into(),
+        format!("REVOKE ALL ON task FROM {role}"),
+    ] {
+        api.database.execute(&change).await;
+        assert_eq!(health().await, 503, "{change}");
+        tests::migrate(&url, &[]).await.unwrap_or_else(|error| panic!("{change}: {error}"));
+        assert_eq!(health().await, 200, "after `up`: {change}");
+        let list: Value = api.send(Request::new("GET", "/api/1/tasks").user(1)).await.json();
+        assert_eq!(list, json!([]), "{change}");
+    }
+    // What somebody else granted, only they can take back.
+    api.database.execute(&format!("GRANT {role} TO {owner} WITH SET TRUE")).await;
+    assert_eq!(health().await, 503);
+    api.database.execute(&format!("GRANT {role} TO {owner} WITH SET FALSE")).await;
+    assert_eq!(health().await, 200);
+    // Without the schema there is no function to ask.
+    api.database.execute(&format!("DROP SCHEMA {schema} CASCADE")).await;
+    assert_eq!(health().await, 503);
+    let answer = api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("60")));
+    let log = api.function("list-tasks").await.log().concat();
+    assert!(log.contains("invoke the migrate function"), "{log}");
+    tests::migrate(&url, &[]).await.unwrap();
+    assert_eq!(health().await, 200);
+}
+
+/// What a write is told of its deadline, and that nobody else is the caller afterwards.
+#[tokio::test]
+async fn the_caller_is_of_the_call() {
+    let database = database().await;
+    let db = Db::new(&database.url().parse().unwrap(), 1).unwrap();
+    let call = format!("SELECT * FROM {RELEASE_SCHEMA}.delete_me($1, $2, $3)");
+    db.write(owner(1).await, Retry::Never, &call, &[]).await.unwrap();
+    let left = db.read(owner(2).await, "SELECT NULLIF(current_setting('task_api.caller', TRUE), '') WHERE $1 > 0", &[]);
+    assert_eq!(left.await.unwrap()[0].get::<_, Option<String>>(0), None);
+    assert_eq!(database.value::<i64>("SELECT count(*) FROM task").await, 2);
 }

@@ -24,7 +24,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -236,6 +236,25 @@ impl Api {
         let lines = functions.values().flat_map(|function| function.log());
         lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))).collect()
     }
+}
+
+/// Runs `up` on the database at `url`, with other variables beside it; the function's error otherwise.
+///
+/// # Errors
+/// What the function answers instead of a report.
+pub async fn migrate(url: &str, variables: &[(&str, &str)]) -> Result<Value, Value> {
+    let own = [("DATABASE_URL", url)];
+    let all = own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Function::start("migrate", &all.collect(), 1).await.invoke(&json!({ "action": "up" })).await
+}
+
+/// As [`migrate`], with an event of its own.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn migrate_with(url: &str, event: &Value) -> Result<Value, Value> {
+    let variables = BTreeMap::from([("DATABASE_URL".to_owned(), url.to_owned())]);
+    Function::start("migrate", &variables, 1).await.invoke(event).await
 }
 
 /// What a client gets for a function's payload.

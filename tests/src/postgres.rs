@@ -10,7 +10,12 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
+use shared::db::RELEASE_SCHEMA;
+
 use crate::{pgbouncer::PASSWORD, runtime::Function};
+
+/// Where the tests' own statements look for tables.
+const SEARCH_PATH: &str = "-c search_path=public,task_api";
 
 /// A database that one test has to itself. The server, which lives no longer than the tests, takes
 /// it along.
@@ -70,13 +75,6 @@ impl Database {
         let (name, password) = (&self.name, PASSWORD);
         self.execute(&format!(
             "CREATE ROLE {name} LOGIN CREATEROLE PASSWORD '{password}';
-            DO $$ BEGIN
-                -- Of the whole server: it may be there, and then only an administrator may grant it.
-                CREATE ROLE task_api NOLOGIN;
-            EXCEPTION
-                WHEN duplicate_object OR unique_violation THEN NULL;
-            END $$;
-            GRANT task_api TO {name};
             ALTER DATABASE {name} OWNER TO {name};
             ALTER SCHEMA public OWNER TO {name};"
         ))
@@ -109,7 +107,7 @@ impl Database {
     /// When there is none to be had.
     pub async fn connect_again(&self) -> Result<Client, tokio_postgres::Error> {
         let mut config = server();
-        config.dbname(&self.name);
+        config.dbname(&self.name).options(SEARCH_PATH);
         let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
@@ -123,6 +121,27 @@ impl Database {
     /// The first column of the first row.
     pub async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
         self.client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+    }
+
+    /// Makes the list a function whose rows have a column of another type, which makes reading one panic. Who
+    /// has no task does not notice.
+    pub async fn break_list(&self) {
+        self.execute(&format!(
+            "ALTER FUNCTION {RELEASE_SCHEMA}.list_tasks RENAME TO list_tasks_mended;
+             CREATE FUNCTION {RELEASE_SCHEMA}.list_tasks(INTEGER, BIGINT, INTEGER)
+             RETURNS TABLE (outcome TEXT, id TEXT) LANGUAGE sql
+             AS $$ SELECT 'ok', 'x' FROM task_api.task WHERE user_id = $1 $$"
+        ))
+        .await;
+    }
+
+    /// Undoes [`Database::break_list`].
+    pub async fn mend_list(&self) {
+        self.execute(&format!(
+            "DROP FUNCTION {RELEASE_SCHEMA}.list_tasks;
+             ALTER FUNCTION {RELEASE_SCHEMA}.list_tasks_mended RENAME TO list_tasks"
+        ))
+        .await;
     }
 
     /// Waits until a statement in this database waits for a lock.
@@ -207,6 +226,9 @@ pub async fn connect_over_tls(config: &Config, certificate: &Path) -> Result<Cli
 }
 
 async fn connect(config: &Config) -> Client {
+    // For the tests' own statements; functions get by without it.
+    let mut config = config.clone();
+    config.options(SEARCH_PATH);
     let (client, connection) = config.connect(NoTls).await.expect("a connection to TEST_DATABASE_URL");
     tokio::spawn(connection);
     client

@@ -33,7 +33,7 @@ pub(crate) async fn user(client: &Client) -> Result<i32> {
     let add = r#"INSERT INTO "user" (name, email, "emailVerified") VALUES ('Demo', $1, TRUE) RETURNING id"#;
     let id: i32 = client.query_one(add, &[&EMAIL]).await.context("the demo user")?.get(0);
     for (title, description, completed) in TASKS {
-        let add = "INSERT INTO task (user_id, title, description, completed) VALUES ($1, $2, $3, $4)";
+        let add = "INSERT INTO task_api.task (user_id, title, description, completed) VALUES ($1, $2, $3, $4)";
         client.execute(add, &[&id, &title, &description, &completed]).await.context("a task of the demo user")?;
     }
     Ok(id)

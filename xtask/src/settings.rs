@@ -23,7 +23,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// What functions are configured with.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 9] = [
     "DATABASE_URL",
     "DATABASE_URL_UNPOOLED",
     "BETTER_AUTH_SECRET",
@@ -32,7 +32,6 @@ const VARIABLES: [&str; 10] = [
     "JWT_ISSUER",
     "JWT_AUDIENCE",
     "MAX_TASKS_PER_USER",
-    "ROW_LEVEL_SECURITY",
     "CORS_ORIGINS",
 ];
 

@@ -12,16 +12,16 @@ use tokio_postgres::{Client, Config, NoTls, Row, config::SslMode, types::Type};
 
 const LIST: &str = "
     SELECT id, title, description, completed, user_id, created_at, updated_at
-    FROM task
+    FROM task_api.task
     WHERE user_id = $1
     ORDER BY id
     LIMIT 1001";
 const GET: &str = "
     SELECT id, title, description, completed, user_id, created_at, updated_at
-    FROM task
+    FROM task_api.task
     WHERE id = $1";
 const UPDATE: &str = "
-    UPDATE task
+    UPDATE task_api.task
     SET title = $2, updated_at = now()
     WHERE id = $1
     RETURNING id, title, description, completed, user_id, created_at, updated_at";

@@ -10,7 +10,7 @@ use shared::{
 };
 
 async fn handle(db: &Db, _: &Request) -> Result<Response> {
-    db.ping().await?;
+    db.health().await?;
     Ok(Response::health())
 }
 

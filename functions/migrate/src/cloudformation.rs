@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::web;
 use tokio::time::Instant;
-use tokio_postgres::Config;
 
 use crate::{
     report::Report,
     request::Request,
-    run::{self, Failure},
+    run::{self, Database, Failure},
 };
 
 /// The time that is kept for the answer: [`ATTEMPTS`] that take [`PUT_TIMEOUT`] each.
@@ -73,7 +72,7 @@ impl Event {
 }
 
 /// Does what CloudFormation asks for and tells it what came of it.
-pub(crate) async fn answer(database: &Config, event: &Event, time: Duration) -> Result<Value, Failure> {
+pub(crate) async fn answer(database: &Database, event: &Event, time: Duration) -> Result<Value, Failure> {
     let end = Instant::now() + time;
     let result = match event.request_type {
         RequestType::Create | RequestType::Update => {

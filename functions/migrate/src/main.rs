@@ -3,7 +3,6 @@
 //! ```json
 //! {"action": "up"}
 //! {"action": "up", "to": 3}
-//! {"action": "down", "steps": 1}
 //! {"action": "down", "to": 0}
 //! {"action": "status"}
 //! ```
@@ -17,6 +16,7 @@ mod connection;
 mod report;
 mod request;
 mod run;
+mod schema;
 mod transaction;
 
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use shared::config::Env;
 
-use crate::request::Request;
+use crate::{request::Request, run::Database};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(shared::telemetry::panic_hook));
@@ -41,14 +41,16 @@ fn main() -> ExitCode {
 fn start() -> Result<(), lambda_runtime::Error> {
     let env = Env::of_process();
     env.runtime_api()?;
-    let database = env.database_unpooled()?;
+    // Whoever routes log in as may call the functions. Without a URL of their own, it is this one's user.
+    let login = env.database().ok().and_then(|config| config.get_user().map(str::to_owned));
+    let database = Database { config: env.database_unpooled()?, login };
     let database = &database;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(lambda_runtime::run(service_fn(
         |event: LambdaEvent<Value>| async move { handle(database, event).await },
     )))
 }
 
-async fn handle(database: &tokio_postgres::Config, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+async fn handle(database: &Database, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let time = shared::telemetry::time_left(event.context.deadline);
     if let Some(event) = cloudformation::Event::parse(&event.payload) {
         return Ok(cloudformation::answer(database, &event, time).await?);

@@ -3,6 +3,8 @@
 use refinery::Migration;
 use serde::Serialize;
 
+use crate::schema::State;
+
 /// The answer to an event.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -14,6 +16,8 @@ pub(crate) struct Report {
     pub(crate) pending: Vec<Step>,
     /// The newest version that is applied; 0 when there is none.
     pub(crate) version: i32,
+    /// Whether this release's functions are there.
+    pub(crate) functions: State,
 }
 
 /// One migration.

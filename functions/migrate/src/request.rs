@@ -15,8 +15,6 @@ pub(crate) enum Request {
     Deploy,
     /// Undo what is newer than a version.
     DownTo(i32),
-    /// Undo the newest so many.
-    DownSteps(usize),
     /// Only report.
     Status,
 }
@@ -26,7 +24,6 @@ pub(crate) enum Request {
 struct Event {
     action: Action,
     to: Option<i32>,
-    steps: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -41,16 +38,13 @@ impl Request {
     /// Reads an event; one that is not understood to the last field does nothing.
     pub(crate) fn parse(event: Value) -> Result<Self, Failure> {
         let event: Event = serde_json::from_value(event).map_err(|error| Failure::Request(error.to_string()))?;
-        match (event.action, event.to, event.steps) {
-            (Action::Up, to, None) => Ok(Self::Up { to }),
-            (Action::Down, Some(version), None) => Ok(Self::DownTo(version)),
-            (Action::Down, None, Some(steps)) if steps > 0 => Ok(Self::DownSteps(steps)),
-            (Action::Status, None, None) => Ok(Self::Status),
-            (Action::Up, ..) => Err(Failure::Request("`up` takes `to`, a version, and no `steps`".into())),
-            (Action::Down, ..) => {
-                Err(Failure::Request("`down` needs either `to`, a version, or `steps`, at least 1".into()))
-            }
-            (Action::Status, ..) => Err(Failure::Request("`status` takes neither `to` nor `steps`".into())),
+        match (event.action, event.to) {
+            (Action::Up, to) => Ok(Self::Up { to }),
+            (Action::Down, Some(version)) => Ok(Self::DownTo(version)),
+            (Action::Status, None) => Ok(Self::Status),
+            // An event may be sent again when nobody waited for its answer: a second time must do nothing.
+            (Action::Down, None) => Err(Failure::Request("`down` needs `to`, the version to stop at".into())),
+            (Action::Status, Some(_)) => Err(Failure::Request("`status` takes no `to`".into())),
         }
     }
 }
@@ -66,7 +60,6 @@ mod tests {
         assert_eq!(parse(json!({"action": "up"})), Some(Request::Up { to: None }));
         assert_eq!(parse(json!({"action": "up", "to": 2})), Some(Request::Up { to: Some(2) }));
         assert_eq!(parse(json!({"action": "down", "to": 0})), Some(Request::DownTo(0)));
-        assert_eq!(parse(json!({"action": "down", "steps": 1})), Some(Request::DownSteps(1)));
         assert_eq!(parse(json!({"action": "status"})), Some(Request::Status));
         for wrong in [
             json!(null),
@@ -75,8 +68,7 @@ mod tests {
             json!({"action": "up", "steps": 1}),
             json!({"action": "up", "tо": 1}),
             json!({"action": "down"}),
-            json!({"action": "down", "steps": 0}),
-            json!({"action": "down", "steps": -1}),
+            json!({"action": "down", "steps": 1}),
             json!({"action": "down", "steps": 1, "to": 1}),
             json!({"action": "status", "to": 1}),
         ] {

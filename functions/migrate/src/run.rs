@@ -5,12 +5,16 @@ use std::{error::Error as StdError, fmt, time::Duration};
 use lambda_runtime::Diagnostic;
 use refinery::{Migration, Runner, Target};
 use refinery_core::{error::Kind, traits::r#async::AsyncMigrate};
-use tokio_postgres::{Config, Transaction, error::ErrorPosition};
+use tokio_postgres::{
+    Config, Transaction,
+    error::{ErrorPosition, SqlState},
+};
 
 use crate::{
     connection::Connection,
     report::{Report, Step},
     request::Request,
+    schema::{self, Guards},
     transaction::OneTransaction,
 };
 
@@ -18,38 +22,63 @@ use crate::{
 const FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// refinery's own table.
-const HISTORY: &str = "refinery_schema_history";
+const HISTORY: &str = "task_api.refinery_schema_history";
 
-/// The advisory lock that every run takes: "task-api" in ASCII.
-const LOCK: i64 = 0x7461_736b_2d61_7069;
+/// How often a run begins anew that met another one at the very first migration.
+const ATTEMPTS: usize = 3;
 
-/// Does what is asked for within `time`.
-pub(crate) async fn run(database: &Config, request: &Request, time: Duration) -> Result<Report, Failure> {
-    tokio::time::timeout(time, connected(database, request)).await.unwrap_or(Err(Failure::Deadline))
+/// The database, and who uses it.
+pub(crate) struct Database {
+    /// Where migrations run.
+    pub(crate) config: Config,
+    /// The role that routes log in as.
+    pub(crate) login: Option<String>,
 }
 
-async fn connected(database: &Config, request: &Request) -> Result<Report, Failure> {
-    let mut connection = Connection::open(database).await?;
+/// Does what is asked for within `time`.
+pub(crate) async fn run(database: &Database, request: &Request, time: Duration) -> Result<Report, Failure> {
+    let attempts = async {
+        for _ in 1..ATTEMPTS {
+            match connected(database, request).await {
+                Err(Failure::Overtaken(_)) => {}
+                result => return result,
+            }
+        }
+        connected(database, request).await
+    };
+    tokio::time::timeout(time, attempts).await.unwrap_or(Err(Failure::Deadline))
+}
+
+async fn connected(database: &Database, request: &Request) -> Result<Report, Failure> {
+    let mut connection = Connection::open(&database.config).await?;
     let transaction = connection.client.transaction().await.map_err(Failure::database)?;
-    // A lock of the transaction and not of the session: it goes with the transaction, however
-    // that ends, and a pooler cannot leave it behind. Whoever comes second waits here.
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(Failure::database)?;
     // What a script locks, Better Auth's users among it, others wait for meanwhile: it may not wait
-    // long itself.
-    transaction.batch_execute("SET LOCAL lock_timeout = '10s'").await.map_err(Failure::database)?;
+    // long itself. A run as a whole has its time; a statement that makes an index may need all of it.
+    let settings = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = ";
+    transaction.batch_execute(&format!("{settings}0")).await.map_err(Failure::database)?;
+    if *request != Request::Status {
+        // Whoever comes second waits here.
+        schema::lock(&transaction).await.map_err(Failure::overtaken)?;
+    }
+    transaction.batch_execute(&format!("{settings}'10s'")).await.map_err(Failure::database)?;
     let mut transaction = OneTransaction(transaction);
-    let report = locked(&mut transaction, request).await?;
+    let report = locked(&mut transaction, request, database.login.as_deref()).await?;
     transaction.0.commit().await.map_err(Failure::database)?;
     Ok(report)
 }
 
-async fn locked(transaction: &mut OneTransaction<'_>, request: &Request) -> Result<Report, Failure> {
+async fn locked(
+    transaction: &mut OneTransaction<'_>,
+    request: &Request,
+    login: Option<&str>,
+) -> Result<Report, Failure> {
     let migrations = embedded()?;
     let (mut applied, mut undone) = (Vec::new(), Vec::new());
     match *request {
         Request::Up { to } => {
             let target = to.map(|version| known(&migrations, version)).transpose()?;
             applied = up(transaction, &migrations, target).await?;
+            schema::ensure(&transaction.0, login, Guards::Ours).await?;
         }
         Request::Deploy => {
             let newest = migrations.last().map_or(0, Migration::version);
@@ -57,6 +86,8 @@ async fn locked(transaction: &mut OneTransaction<'_>, request: &Request) -> Resu
             if !is_ahead {
                 applied = up(transaction, &migrations, None).await?;
             }
+            let guards = if is_ahead { Guards::OfNewerRelease } else { Guards::Ours };
+            schema::ensure(&transaction.0, login, guards).await?;
         }
         Request::DownTo(version) => {
             if version != 0 {
@@ -64,10 +95,6 @@ async fn locked(transaction: &mut OneTransaction<'_>, request: &Request) -> Resu
             }
             let newer = history(transaction).await?.into_iter().filter(|migration| migration.version() > version);
             undone = down(&transaction.0, newer.rev()).await?;
-        }
-        Request::DownSteps(steps) => {
-            let newest = history(transaction).await?.into_iter().rev().take(steps);
-            undone = down(&transaction.0, newest).await?;
         }
         Request::Status => {}
     }
@@ -78,6 +105,7 @@ async fn locked(transaction: &mut OneTransaction<'_>, request: &Request) -> Resu
         undone,
         pending: migrations.iter().filter(|migration| !is_done(migration)).map(Step::from).collect(),
         version: done.last().map_or(0, Migration::version),
+        functions: schema::state(&transaction.0).await?,
     })
 }
 
@@ -87,7 +115,8 @@ async fn up(
     to: Option<i32>,
 ) -> Result<Vec<Step>, Failure> {
     let target = to.map_or(Target::Latest, Target::Version);
-    let runner = Runner::new(migrations).set_target(target).set_abort_divergent(true).set_abort_missing(true);
+    let mut runner = Runner::new(migrations).set_target(target).set_abort_divergent(true).set_abort_missing(true);
+    runner.set_migration_table_name(HISTORY);
     let report = runner.run_async(transaction).await.map_err(|error| Failure::up(&error, migrations))?;
     Ok(report.applied_migrations().iter().map(Step::from).collect())
 }
@@ -149,6 +178,10 @@ pub(crate) enum Failure {
     History(String),
     /// A script failed.
     Script(String),
+    /// What is in the database does not fit, or could not be made.
+    Schema(String),
+    /// Another run made the first tables at the same moment.
+    Overtaken(String),
     /// The database failed elsewhere.
     Database(String),
     /// What was done could not be told to CloudFormation.
@@ -158,8 +191,28 @@ pub(crate) enum Failure {
 impl Failure {
     // By value, for `map_err`.
     #[allow(clippy::needless_pass_by_value)]
-    fn database(error: tokio_postgres::Error) -> Self {
+    pub(crate) fn database(error: tokio_postgres::Error) -> Self {
         Self::Database(shared::telemetry::causes(&error).join(": "))
+    }
+
+    // By value, for `map_err`.
+    #[allow(clippy::needless_pass_by_value)]
+    pub(crate) fn schema(error: tokio_postgres::Error) -> Self {
+        // What the scripts of a release raise is for people; its place in them is not.
+        let message = error.as_db_error().map(|error| error.message().to_owned());
+        Self::Schema(message.unwrap_or_else(|| shared::telemetry::causes(&error).join(": ")))
+    }
+
+    fn overtaken(error: tokio_postgres::Error) -> Self {
+        let is_there = [
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::DUPLICATE_SCHEMA,
+            SqlState::DUPLICATE_TABLE,
+            SqlState::DUPLICATE_OBJECT,
+        ];
+        let overtaken = error.code().is_some_and(|state| is_there.contains(state));
+        let Self::Database(message) = Self::database(error) else { return Self::Deadline };
+        if overtaken { Self::Overtaken(message) } else { Self::Database(message) }
     }
 
     /// A script's failure, with the line that the database complains of.
@@ -202,7 +255,9 @@ impl fmt::Display for Failure {
             ),
             Self::History(message) => write!(f, "the database and the files disagree: {message}"),
             Self::Answer(message) => f.write_str(message),
-            Self::Script(message) | Self::Database(message) => write!(f, "nothing was changed: {message}"),
+            Self::Schema(message) | Self::Script(message) | Self::Overtaken(message) | Self::Database(message) => {
+                write!(f, "nothing was changed: {message}")
+            }
         }
     }
 }
@@ -215,7 +270,8 @@ impl From<Failure> for Diagnostic {
             Failure::Deadline => "Deadline",
             Failure::History(_) => "History",
             Failure::Script(_) => "Script",
-            Failure::Database(_) => "Database",
+            Failure::Schema(_) => "Schema",
+            Failure::Database(_) | Failure::Overtaken(_) => "Database",
             Failure::Answer(_) => "Answer",
         };
         Self { error_type: error_type.into(), error_message: failure.to_string() }

@@ -33,7 +33,7 @@
 //! And no statement runs beside the owner:
 //! ```compile_fail,E0061
 //! # async fn _f(db: &shared::db::Db) -> shared::Result<()> {
-//! db.query(shared::db::Repeat::Safe, "SELECT id FROM task WHERE user_id = $1", &[]).await?;
+//! db.read("SELECT * FROM task_api.task", &[]).await?;
 //! # Ok(()) }
 //! ```
 

@@ -126,25 +126,11 @@ impl Env {
         Ok(config)
     }
 
-    /// `ROW_LEVEL_SECURITY`: whether statements run under a role of their own, to which the database
-    /// shows the caller's rows only. On when it is missing.
-    ///
-    /// # Errors
-    /// When it is neither `on` nor `off`.
-    pub fn row_level_security(&self) -> Result<bool, ConfigError> {
-        let name = "ROW_LEVEL_SECURITY";
-        match self.get(name) {
-            None | Some("on") => Ok(true),
-            Some("off") => Ok(false),
-            Some(_) => Err(ConfigError::new(name, "must be on or off")),
-        }
-    }
-
     /// `MAX_TASKS_PER_USER`: the most tasks that a user may have, 10,000 when it is missing.
     ///
     /// # Errors
     /// When it is no whole number from 1 to 1,000,000.
-    pub fn most_tasks(&self) -> Result<i64, ConfigError> {
+    pub fn max_tasks_per_user(&self) -> Result<i32, ConfigError> {
         let name = "MAX_TASKS_PER_USER";
         let Some(text) = self.get(name) else { return Ok(10_000) };
         let number = text.parse().ok().filter(|number| (1..=1_000_000).contains(number));

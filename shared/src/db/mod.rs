@@ -1,21 +1,25 @@
-//! The database: a pool of connections, and one way to run a statement.
+//! The database: a pool of connections, and calls of the functions that a release has in it.
 //!
-//! A statement is one flight: everything that it needs is sent together, nothing is prepared and
-//! nothing is left behind in the session, so a pooler in transaction mode may sit in between.
+//! A call is one statement and one round trip: nothing is prepared, no transaction is opened and nothing is
+//! left behind in the session, so a pooler in transaction mode may sit in between. What a function does is
+//! in a file of SQL beside the Rust that calls it; [`release`] has all of them.
 
-mod arguments;
+mod clock;
 mod error;
+mod outcome;
+pub mod release;
 #[cfg(test)]
 mod tests;
 
 use std::{
     pin::{Pin, pin},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use futures_util::future::{Either, join3, select};
+use chrono::{DateTime, Utc};
+use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use futures_util::future::{Either, select};
 use native_tls::TlsConnector;
 use postgres_native_tls::MakeTlsConnector;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
@@ -25,71 +29,77 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-pub use arguments::Arguments;
+pub use clock::CLOCK_TOLERANCE;
+use clock::ServerClock;
 pub use error::DbError;
+pub use outcome::Outcome;
+pub use release::RELEASE_SCHEMA;
 
 use crate::{auth::Owner, telemetry};
 
-/// A parameter of a statement and its Postgres type.
+/// A parameter of a call and its Postgres type.
 pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// Whether a statement may run twice when nobody knows what became of the first time: its
-/// connection was lost.
+/// The text of a call of a function of this release, such as `call!("get_task($1, $2)")`.
+macro_rules! call {
+    ($call:literal) => {
+        concat!("SELECT * FROM ", env!("RELEASE_SCHEMA"), ".", $call)
+    };
+}
+pub(crate) use call;
+
+/// Whether a write may run twice when nobody knows what became of the first time: its connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// It reads, or a second time leaves what the first did.
-    Safe,
+pub enum Retry {
+    /// A second time leaves what the first did.
+    IfConnectionLost,
     /// A second time would do something else, or answer something else.
     Never,
 }
 
-/// The role that statements run under, made by `migrations/`: it owns nothing, may not bypass a
-/// policy and may not log in.
-pub const ROLE: &str = "task_api";
-
-/// The setting that the policies of the tables look at.
-const CALLER: &str = "task_api.user_id";
-
 /// How long the first connection may take while the environment initialises. A database that is
 /// away costs this much once, and the function starts all the same.
-const FIRST_CONNECTION: Duration = Duration::from_secs(3);
+const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long one attempt to connect may take (to each address the host name stands for).
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a server that refuses connections is asked again, as long as a restart takes; and the
-/// pause in between.
-const RECONNECT: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(100);
+/// time in between.
+const CONNECT_RETRY: Duration = Duration::from_secs(1);
+const CONNECT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// How long what was sent may stay unacknowledged by the other machine before the connection
 /// counts as lost.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// After how long without a statement a connection is asked for a sign of life before it is used:
+/// After how long without a statement a connection is asked for its server's clock before it is used:
 /// the environment may have been frozen meanwhile, and Neon suspends after 5 minutes.
-const IDLE: Duration = Duration::from_mins(1);
+const VALIDATE_AFTER_IDLE: Duration = Duration::from_mins(1);
 
-/// How long the sign of life may take. Then there is a new connection.
-const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+/// How long that may take. Then there is a new connection.
+const VALIDATION_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long the server may take to hear that a statement is to be cancelled: some of the margin that
 /// a request keeps back of its invocation's time.
-const CANCEL: Duration = Duration::from_millis(250);
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How much earlier than the request's deadline the server gives up on a statement, so that it is
-/// the server that says so and the connection stays.
-const SERVERS_MARGIN: Duration = Duration::from_millis(50);
+/// How long the first attempt of a write may take that is repeated when its connection is lost: the
+/// second one waits until the first can no longer be committed.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
+
+/// How often a call is sent at most.
+const ATTEMPTS: usize = 3;
 
 /// The pool of this execution environment.
 pub struct Db {
     pool: Pool,
     tls: Option<MakeTlsConnector>,
-    row_level_security: bool,
-    /// When a connection was last known to be alive, by the wall clock: others may stand still
-    /// while the environment is frozen.
-    alive: Mutex<SystemTime>,
-    /// Timers that no statement uses now.
+    clock: Arc<ServerClock>,
+    /// When a connection was last used, by the wall clock: others may stand still while the environment
+    /// is frozen.
+    last_used: Mutex<SystemTime>,
+    /// Timers that no call uses now.
     timers: Mutex<Vec<Timer>>,
 }
 
@@ -97,20 +107,13 @@ pub struct Db {
 /// call to tell the runtime, which may be asleep, that it has to wake up earlier.
 type Timer = Pin<Box<Sleep>>;
 
-/// One statement, as it is sent.
-struct Statement<'a> {
-    owner: Option<Owner>,
-    sql: &'a str,
-    parameters: &'a [Parameter<'a>],
-}
-
 impl Db {
     /// A pool of up to `size` connections for `config`, as many as there are requests at once;
-    /// nothing is connected yet. With `row_level_security`, statements run under [`ROLE`].
+    /// nothing is connected yet.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(config: &Config, row_level_security: bool, size: usize) -> Result<Self, DbError> {
+    pub fn new(config: &Config, size: usize) -> Result<Self, DbError> {
         let config = with_defaults(config);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls()?) };
@@ -118,61 +121,148 @@ impl Db {
             Some(tls) => Manager::from_config(config, tls, recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
-        let mut pool = Pool::builder(manager).max_size(size);
+        let clock = Arc::new(ServerClock::default());
+        let of_hook = Arc::clone(&clock);
+        let mut pool = Pool::builder(manager).max_size(size).post_create(Hook::async_fn(move |client, _| {
+            let clock = Arc::clone(&of_hook);
+            Box::pin(async move { read_clock(client, &clock).await.map_err(HookError::Backend) })
+        }));
         if size > 1 {
             // Of several, one may rest while others are at work. Nothing is frozen where there are
             // several, so that any clock tells.
             pool = pool.pre_recycle(Hook::sync_fn(|_, metrics| match metrics.last_used() {
-                idle if idle > IDLE => Err(HookError::message("idle for too long")),
+                idle if idle > VALIDATE_AFTER_IDLE => Err(HookError::message("idle for too long")),
                 _ => Ok(()),
             }));
         }
         let pool = pool.build().map_err(|_| DbError::Pool)?;
-        Ok(Self { pool, tls, row_level_security, alive: SystemTime::now().into(), timers: Mutex::default() })
+        Ok(Self { pool, tls, clock, last_used: SystemTime::now().into(), timers: Mutex::default() })
     }
 
     /// Opens the first connection, so that the first request need not wait for it. When that does
     /// not work the log says so and the first request tries again.
     pub async fn warm_up(&self) {
-        match timeout(FIRST_CONNECTION, self.pool.get()).await {
-            Ok(Ok(_)) => self.note_life(),
+        match timeout(FIRST_CONNECTION_TIMEOUT, self.pool.get()).await {
+            Ok(Ok(_)) => self.mark_used(),
             Ok(Err(error)) => telemetry::warn("no database connection at start", &DbError::Connect(error)),
             Err(_) => telemetry::warn("no database connection at start", &DbError::Deadline),
         }
     }
 
-    /// Runs one statement on the rows of `owner`, who is its `$1`; `parameters` are `$2` and on.
+    /// Calls a function that reads rows of `owner`, who is its `$1`; `parameters` are `$2` and on.
     ///
     /// # Errors
     /// [`DbError`], at the latest when the request's deadline has come.
-    pub async fn query(
-        &self,
-        owner: Owner,
-        repeat: Repeat,
-        sql: &str,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>, DbError> {
+    pub async fn read(&self, owner: Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
         let id = owner.id();
         let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 1);
         all.push((&id, Type::INT4));
         all.extend(parameters.iter().cloned());
-        self.run(&Statement { owner: Some(owner), sql, parameters: &all }, repeat).await
+        self.read_only(call, &all).await
     }
 
-    /// Asks the database for a sign of life.
+    /// As [`Db::read`], of a function that has one row whatever it finds.
     ///
     /// # Errors
-    /// As [`Db::query`].
-    pub async fn ping(&self) -> Result<(), DbError> {
-        self.run(&Statement { owner: None, sql: "SELECT 1", parameters: &[] }, Repeat::Safe).await.map(drop)
+    /// As [`Db::read`].
+    pub async fn read_one(&self, owner: Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Row, DbError> {
+        self.read(owner, call, parameters).await?.into_iter().next().ok_or(DbError::NoRow)
     }
 
-    async fn run(&self, statement: &Statement<'_>, repeat: Repeat) -> Result<Vec<Row>, DbError> {
+    /// Calls a function that changes rows of `owner`, who is its `$1`, and answers its one row;
+    /// `parameters` are `$4` and on. `$2` is the time after which it changes nothing, `$3` how long it may wait
+    /// for others' locks, in milliseconds, and the second column of its row is the server's clock.
+    ///
+    /// # Errors
+    /// [`DbError`], at the latest when the request's deadline has come. Then nothing is changed any more,
+    /// though it may have been before, unless the error says otherwise.
+    pub async fn write(
+        &self,
+        owner: Owner,
+        retry: Retry,
+        call: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Row, DbError> {
         let started = Instant::now();
-        let result = match self.attempt(statement).await {
-            Err(error) if error.is_rollback() || (repeat == Repeat::Safe && error.is_lost_connection()) => {
-                telemetry::warn("a statement is repeated", &error);
-                self.attempt(statement).await
+        let result = self.attempts_to_write(owner, retry, call, parameters).await;
+        telemetry::note_database_time(started.elapsed());
+        result
+    }
+
+    async fn attempts_to_write(
+        &self,
+        owner: Owner,
+        retry: Retry,
+        call: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Row, DbError> {
+        let (id, deadline) = (owner.id(), telemetry::deadline());
+        let mut until = match retry {
+            Retry::IfConnectionLost => deadline.min(Instant::now() + FIRST_ATTEMPT),
+            Retry::Never => deadline,
+        };
+        let mut attempt = 1;
+        loop {
+            let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
+            // It was read as the connection was made.
+            let commit_by = self.clock.at(until).ok_or(DbError::Pool)?;
+            let patience = until.saturating_duration_since(Instant::now()).as_millis();
+            let patience = i32::try_from(patience).unwrap_or(i32::MAX);
+            let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
+            all.push((&id, Type::INT4));
+            all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&patience, Type::INT4)]);
+            all.extend(parameters.iter().cloned());
+            let result = self.send(client, call, &all).await.and_then(|rows| {
+                let row = rows.into_iter().next().ok_or(DbError::NoRow)?;
+                self.clock.set(row.get(1));
+                Ok(row)
+            });
+            let is_last = attempt == ATTEMPTS || Instant::now() >= deadline;
+            match result {
+                // Nothing was done. The server's clock is known anew, and the rest of the time is left.
+                Ok(row) if Outcome::of(&row) == Outcome::Late => {
+                    if is_last {
+                        return Err(DbError::Deadline);
+                    }
+                }
+                Err(error) if !is_last && error.is_rolled_back() => telemetry::warn("a write is repeated", &error),
+                Err(error) if !is_last && retry == Retry::IfConnectionLost && error.is_lost_connection() => {
+                    telemetry::warn("a write is repeated", &error);
+                    if !error.is_end_of_process() {
+                        sleep_until(until).await;
+                    }
+                }
+                result => return result,
+            }
+            until = deadline;
+            attempt += 1;
+        }
+    }
+
+    /// Whether the database has what routes need, as it was made.
+    ///
+    /// # Errors
+    /// As [`Db::read`], and [`DbError::Unhealthy`] with what is wrong.
+    pub async fn health(&self) -> Result<(), DbError> {
+        let rows = self.read_only(call!("health()"), &[]).await?;
+        match rows.first().and_then(|row| row.get(0)) {
+            None => Ok(()),
+            Some(problem) => Err(DbError::Unhealthy(problem)),
+        }
+    }
+
+    /// Calls a function that only reads, a second time when the first was of no consequence.
+    async fn read_only(&self, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
+        let started = Instant::now();
+        let deadline = telemetry::deadline();
+        let attempt = async || {
+            let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
+            self.send(client, call, parameters).await
+        };
+        let result = match attempt().await {
+            Err(error) if error.is_rolled_back() || error.is_lost_connection() => {
+                telemetry::warn("a read is repeated", &error);
+                attempt().await
             }
             result => result,
         };
@@ -180,27 +270,22 @@ impl Db {
         result
     }
 
-    async fn attempt(&self, statement: &Statement<'_>) -> Result<Vec<Row>, DbError> {
-        let deadline = telemetry::deadline();
-        let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
-        // Closed unless it is given back: one that was left in the middle of a statement would make
-        // the next request wait for this one's answer.
-        let lease = Lease(Some(client));
-        let answer = self.until(deadline, self.send(lease.client()?, statement)).await;
+    /// Sends a call and waits for its rows until the request's deadline.
+    async fn send(&self, client: Object, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
+        // One that was left in the middle of a statement would make the next request wait for this
+        // one's answer.
+        let guard = DiscardOnDrop(Some(client));
+        let client = guard.client()?;
+        let answer = self.with_deadline(telemetry::deadline(), client.query_typed(call, parameters)).await;
         let result = if let Some(result) = answer {
             result.map_err(DbError::Statement)
         } else {
-            self.cancel(lease.client()?).await;
+            self.cancel(client).await;
             Err(DbError::Deadline)
         };
-        let is_whole = match &result {
-            Ok(_) => true,
-            Err(error @ DbError::Statement(_)) => !error.is_lost_connection(),
-            Err(_) => false,
-        };
-        if is_whole {
-            self.note_life();
-            lease.give_back();
+        if result.as_ref().map_or_else(DbError::leaves_session_usable, |_| true) {
+            self.mark_used();
+            guard.give_back();
         }
         result
     }
@@ -211,7 +296,8 @@ impl Db {
         if !self.is_idle() {
             return Ok(client);
         }
-        if let Ok(Ok(())) = timeout(SIGN_OF_LIFE, client.check_connection()).await {
+        if let Ok(Ok(())) = timeout(VALIDATION_TIMEOUT, read_clock(&client, &self.clock)).await {
+            self.mark_used();
             return Ok(client);
         }
         drop(Object::take(client));
@@ -219,49 +305,23 @@ impl Db {
         self.open().await
     }
 
-    /// A connection of the pool, or a new one. Nothing was sent on it, so trying again is safe.
+    /// A connection of the pool, or a new one. Nothing was sent on it, so trying again is safe; it is of
+    /// use only where what is wrong may pass.
     async fn open(&self) -> Result<Object, DbError> {
-        let end = Instant::now() + RECONNECT;
+        let end = Instant::now() + CONNECT_RETRY;
         loop {
             match self.pool.get().await {
                 Ok(client) => return Ok(client),
-                Err(error) if Instant::now() >= end => return Err(DbError::Connect(error)),
-                Err(_) => sleep(PAUSE).await,
+                Err(error) if Instant::now() >= end || !error::is_transient_to_connect(&error) => {
+                    return Err(DbError::Connect(error));
+                }
+                Err(_) => sleep(CONNECT_RETRY_DELAY).await,
             }
         }
-    }
-
-    /// Sends a statement, with what it has to run in, and waits for all the answers.
-    async fn send(&self, client: &Object, statement: &Statement<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let rows = client.query_typed(statement.sql, statement.parameters);
-        if !self.row_level_security {
-            return rows.await;
-        }
-        let left = telemetry::deadline().saturating_duration_since(Instant::now()).saturating_sub(SERVERS_MARGIN);
-        let caller = statement.owner.map(|owner| owner.id().to_string()).unwrap_or_default();
-        let prologue = format!(
-            "BEGIN; SET LOCAL ROLE {ROLE}; SET LOCAL {CALLER} = '{caller}'; SET LOCAL statement_timeout = {}",
-            // 0 would be none.
-            left.as_millis().max(1),
-        );
-        // All three are sent before the first answer is waited for. In a transaction that has failed
-        // the server refuses what follows, and its COMMIT is a rollback.
-        let (begun, rows, committed) =
-            join3(client.batch_execute(&prologue), rows, client.batch_execute("COMMIT")).await;
-        if let Err(error) = begun {
-            if rows.is_ok() {
-                // It failed before there was a transaction: somebody cancelled it at that moment.
-                telemetry::warn("a statement ran outside of its transaction", &error);
-            }
-            return Err(error);
-        }
-        let rows = rows?;
-        committed?;
-        Ok(rows)
     }
 
     /// What `work` comes to, and nothing when it has not by the deadline.
-    async fn until<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    async fn with_deadline<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
         let timer = self.timers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut timer = timer.unwrap_or_else(|| Box::pin(sleep_until(deadline)));
         timer.as_mut().reset(deadline);
@@ -273,12 +333,8 @@ impl Db {
         result
     }
 
-    /// Tells the server to stop what it does on a connection. With row-level security it does so by
-    /// itself.
+    /// Tells the server to stop what it does on a connection.
     async fn cancel(&self, client: &Object) {
-        if self.row_level_security {
-            return;
-        }
         let token = client.cancel_token();
         let cancelled = async {
             match self.tls.clone() {
@@ -286,20 +342,29 @@ impl Db {
                 None => token.cancel_query(NoTls).await,
             }
         };
-        if let Ok(Err(error)) = timeout(CANCEL, cancelled).await {
+        if let Ok(Err(error)) = timeout(CANCEL_TIMEOUT, cancelled).await {
             telemetry::warn("a statement could not be cancelled", &error);
         }
     }
 
-    fn note_life(&self) {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
+    fn mark_used(&self) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
     }
 
     /// Whether a connection may have died unnoticed. A clock that was set back does not tell.
     fn is_idle(&self) -> bool {
-        let alive = *self.alive.lock().unwrap_or_else(PoisonError::into_inner);
-        alive.elapsed().map_or(true, |idle| idle > IDLE)
+        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        last_used.elapsed().map_or(true, |idle| idle > VALIDATE_AFTER_IDLE)
     }
+}
+
+/// Asks for the server's clock, which is also a sign of life.
+async fn read_clock(client: &ClientWrapper, clock: &ServerClock) -> Result<(), tokio_postgres::Error> {
+    let rows = client.query_typed("SELECT clock_timestamp()", &[]).await?;
+    if let Some(row) = rows.first() {
+        clock.set(row.try_get::<_, DateTime<Utc>>(0)?);
+    }
+    Ok(())
 }
 
 /// `config` with bounds on waiting and a name for the server's lists, where it has none.
@@ -307,10 +372,10 @@ impl Db {
 pub fn with_defaults(config: &Config) -> Config {
     let mut config = config.clone();
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
+        config.connect_timeout(CONNECT_TIMEOUT);
     }
     if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(UNACKNOWLEDGED);
+        config.tcp_user_timeout(TCP_USER_TIMEOUT);
     }
     if config.get_application_name().is_none() {
         config.application_name("task-api");
@@ -327,9 +392,9 @@ pub fn tls() -> Result<MakeTlsConnector, DbError> {
 }
 
 /// A connection that is closed unless it is given back.
-struct Lease(Option<Object>);
+struct DiscardOnDrop(Option<Object>);
 
-impl Lease {
+impl DiscardOnDrop {
     fn client(&self) -> Result<&Object, DbError> {
         self.0.as_ref().ok_or(DbError::Pool)
     }
@@ -339,7 +404,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for DiscardOnDrop {
     fn drop(&mut self) {
         if let Some(object) = self.0.take() {
             drop(Object::take(object));

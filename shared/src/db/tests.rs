@@ -1,6 +1,6 @@
 //! Connections that died while nobody looked. The server here knows as much of
 //! [the protocol](https://www.postgresql.org/docs/current/protocol-flow.html) as it takes to connect
-//! and to give a sign of life.
+//! and to say what time it is.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,29 @@ use super::*;
 const AUTHENTICATION_OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
 const READY_FOR_QUERY: [u8; 6] = [b'Z', 0, 0, 0, 5, b'I'];
 
-/// A server whose first `silent` connections say nothing once they are there; answers its address
+/// A message of the server's: its type, its length and what it says.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[kind][..], &length, body].concat()
+}
+
+/// The answer to a query for the clock.
+fn time() -> Vec<u8> {
+    // One column: its name, no table, timestamptz of 8 bytes, no modifier, binary.
+    let column = [&[0, 1][..], b"t\0", &[0; 6], &1184_u32.to_be_bytes(), &[0, 8], &[255; 4], &[0, 1]].concat();
+    let row = [&[0, 1][..], &8_u32.to_be_bytes(), &0_u64.to_be_bytes()].concat();
+    [
+        message(b'1', &[]),
+        message(b'2', &[]),
+        message(b'T', &column),
+        message(b'D', &row),
+        message(b'C', b"SELECT 1\0"),
+        READY_FOR_QUERY.to_vec(),
+    ]
+    .concat()
+}
+
+/// A server whose first `silent` connections say nothing once they have been used; answers its address
 /// and how many there were.
 async fn server(silent: usize) -> (Config, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -35,25 +57,25 @@ async fn server(silent: usize) -> (Config, Arc<AtomicUsize>) {
 
 async fn serve(mut stream: TcpStream, is_silent: bool) {
     let mut buffer = [0; 4096];
-    // The first message asks for the connection; whatever follows is a sync.
-    let mut answer = [&AUTHENTICATION_OK[..], &READY_FOR_QUERY].concat();
+    // The first message asks for the connection; whatever follows asks for the time.
+    let mut answers = vec![time(), [&AUTHENTICATION_OK[..], &READY_FOR_QUERY].concat()];
     while let Ok(1..) = stream.read(&mut buffer).await {
+        let answer = answers.pop().unwrap_or_else(|| if is_silent { Vec::new() } else { time() });
         stream.write_all(&answer).await.unwrap();
-        answer = if is_silent { Vec::new() } else { READY_FOR_QUERY.to_vec() };
     }
 }
 
-/// Makes it so long since the last sign of life.
+/// Makes it so long since a connection was used.
 fn age(db: &Db, by: Duration) {
-    *db.alive.lock().unwrap() = SystemTime::now() - by;
+    *db.last_used.lock().unwrap() = SystemTime::now() - by;
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_used_when_it_gives_a_sign_of_life() {
+async fn an_idle_connection_is_used_when_it_answers() {
     let (config, connections) = server(0).await;
-    let db = Db::new(&config, true, 1).unwrap();
+    let db = Db::new(&config, 1).unwrap();
     db.warm_up().await;
-    age(&db, IDLE * 2);
+    age(&db, VALIDATE_AFTER_IDLE * 2);
     drop(db.connection().await.unwrap());
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -61,22 +83,22 @@ async fn an_idle_connection_is_used_when_it_gives_a_sign_of_life() {
 #[tokio::test]
 async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
     let (config, connections) = server(1).await;
-    let db = Db::new(&config, true, 1).unwrap();
+    let db = Db::new(&config, 1).unwrap();
     db.warm_up().await;
     drop(db.connection().await.unwrap());
     assert_eq!(connections.load(Ordering::SeqCst), 1, "nobody asks while it is in use");
-    age(&db, IDLE * 2);
+    age(&db, VALIDATE_AFTER_IDLE * 2);
     let started = Instant::now();
     drop(db.connection().await.unwrap());
     assert_eq!(connections.load(Ordering::SeqCst), 2);
-    assert!(started.elapsed() < SIGN_OF_LIFE * 2, "{:?}", started.elapsed());
+    assert!(started.elapsed() < VALIDATION_TIMEOUT * 2, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
 async fn a_clock_that_was_set_back_makes_a_connection_idle() {
     let (config, _) = server(0).await;
-    let db = Db::new(&config, true, 1).unwrap();
+    let db = Db::new(&config, 1).unwrap();
     assert!(!db.is_idle());
-    *db.alive.lock().unwrap() = SystemTime::now() + Duration::from_hours(1);
+    *db.last_used.lock().unwrap() = SystemTime::now() + Duration::from_hours(1);
     assert!(db.is_idle());
 }

@@ -12,6 +12,9 @@ use crate::{Error, telemetry};
 /// compute that was suspended is back within one.
 const RETRY_AFTER: &str = "1";
 
+/// The same where somebody has to do something first.
+const RETRY_AFTER_OPERATOR: &str = "60";
+
 impl From<Error> for Response {
     fn from(error: Error) -> Self {
         match error {
@@ -19,7 +22,7 @@ impl From<Error> for Response {
             Error::Forbidden => detail(403, "Not authorized"),
             Error::TaskNotFound => detail(404, "Task not found"),
             Error::PreconditionFailed => detail(412, "The task has changed since"),
-            Error::TooManyTasks(most) => {
+            Error::TaskLimitReached(most) => {
                 Self::json(409, &json!({ "detail": format!("There are {most} tasks, as many as there may be") }))
             }
             Error::RouteNotFound => detail(404, "Not Found"),
@@ -30,8 +33,11 @@ impl From<Error> for Response {
             Error::BodyTooLarge => detail(413, "The body is too large"),
             Error::NotAnHttpEvent => detail(400, "Not a request of an API Gateway HTTP API"),
             Error::NoKeys => detail(503, "Tokens cannot be verified at the moment").and("retry-after", RETRY_AFTER),
-            Error::Database(error) if error.is_passing() => {
+            Error::Database(error) if error.is_transient() => {
                 detail(503, "The database is not available").and("retry-after", RETRY_AFTER)
+            }
+            Error::Database(error) if error.needs_operator() => {
+                detail(503, "The database is not available").and("retry-after", RETRY_AFTER_OPERATOR)
             }
             Error::Database(_) | Error::Panic => detail(500, "Server error"),
         }

@@ -1,16 +1,13 @@
 //! Changing, completing and deleting a task.
-//!
-//! A statement has only what is asked for in it: planning what is not would take longer than
-//! finding the task.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Type;
 
-use super::{COLUMNS, Completion, Task, TaskChanges, TaskId, own, refusal};
+use super::{Completion, Task, TaskChanges, TaskId, from_write};
 use crate::{
-    Error, Result, Text,
+    Result, Text,
     auth::Owner,
-    db::{Arguments, Db, Repeat},
+    db::{Db, Outcome, Parameter, Retry, call},
     http::{IfMatch, Nullable},
     timestamp,
 };
@@ -18,22 +15,25 @@ use crate::{
 /// Changes a task and answers the result.
 ///
 /// # Errors
-/// As [`super::get`], and [`Error::PreconditionFailed`] when it is none of the versions in
+/// As [`super::get`], and [`crate::Error::PreconditionFailed`] when it is none of the versions in
 /// `if_match`.
 pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
-    let mut write = Write::new(owner, id, if_match, Repeat::Safe);
-    let mut assignments = Vec::new();
-    if let Some(title) = &changes.title {
-        assignments.push(format!("title = {}", write.arguments.push(title.as_str().to_owned(), Type::VARCHAR)));
-    }
-    if changes.description != Nullable::Absent {
-        let description = changes.description.value().map(|text| Text::as_str(text).to_owned());
-        assignments.push(format!("description = {}", write.arguments.push(description, Type::VARCHAR)));
-    }
-    if let Some(completed) = changes.completed {
-        assignments.push(format!("completed = {}", write.arguments.push(completed, Type::BOOL)));
-    }
-    write.change(db, assignments).await
+    let versions = versions(if_match);
+    let title = changes.title.as_ref().map(Text::as_str);
+    let (set_description, description) =
+        (changes.description != Nullable::Absent, changes.description.value().map(Text::as_str));
+    let parameters: [Parameter; 6] = [
+        (&id.0, Type::INT8),
+        (&versions, Type::TIMESTAMPTZ_ARRAY),
+        (&title, Type::TEXT),
+        (&set_description, Type::BOOL),
+        (&description, Type::TEXT),
+        (&changes.completed, Type::BOOL),
+    ];
+    let call = call!("update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    let row = db.write(owner, retry(if_match, true), call, &parameters).await?;
+    Outcome::of(&row).done()?;
+    Ok(from_write(owner, &row))
 }
 
 /// Completes a task or opens it again, as `completion` says; when it does not, completes one that
@@ -42,13 +42,14 @@ pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges, if
 /// # Errors
 /// As [`update`].
 pub async fn complete(db: &Db, owner: Owner, id: TaskId, completion: &Completion, if_match: &IfMatch) -> Result<Task> {
-    let repeat = if completion.completed.is_some() { Repeat::Safe } else { Repeat::Never };
-    let mut write = Write::new(owner, id, if_match, repeat);
-    let value = match completion.completed {
-        Some(completed) => write.arguments.push(completed, Type::BOOL),
-        None => "NOT completed".into(),
-    };
-    write.change(db, vec![format!("completed = {value}")]).await
+    let versions = versions(if_match);
+    let parameters: [Parameter; 3] =
+        [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY), (&completion.completed, Type::BOOL)];
+    // A second toggle would undo the first.
+    let retry = retry(if_match, completion.completed.is_some());
+    let row = db.write(owner, retry, call!("complete_task($1, $2, $3, $4, $5, $6)"), &parameters).await?;
+    Outcome::of(&row).done()?;
+    Ok(from_write(owner, &row))
 }
 
 /// Deletes a task and answers what it was.
@@ -56,62 +57,22 @@ pub async fn complete(db: &Db, owner: Owner, id: TaskId, completion: &Completion
 /// # Errors
 /// As [`update`].
 pub async fn delete(db: &Db, owner: Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
-    Write::new(owner, id, if_match, Repeat::Never).run(db, "DELETE FROM task").await
+    let versions = versions(if_match);
+    let parameters: [Parameter; 2] = [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
+    // A second time there would be no task.
+    let row = db.write(owner, Retry::Never, call!("delete_task($1, $2, $3, $4, $5)"), &parameters).await?;
+    Outcome::of(&row).done()?;
+    Ok(from_write(owner, &row))
 }
 
-/// A write of one task of the owner's.
-struct Write {
-    owner: Owner,
-    repeat: Repeat,
-    arguments: Arguments,
-    /// The name of the task's id.
-    id: String,
-    /// What else the task has to be.
-    condition: String,
+/// The versions that a task may be; `None`, when it may be any.
+fn versions(if_match: &IfMatch) -> Option<Vec<DateTime<Utc>>> {
+    let versions = if_match.versions()?;
+    Some(versions.iter().filter_map(|version| timestamp::from_micros(version.0)).collect())
 }
 
-impl Write {
-    fn new(owner: Owner, id: TaskId, if_match: &IfMatch, repeat: Repeat) -> Self {
-        let mut arguments = Arguments::default();
-        let id = arguments.push(id.0, Type::INT8);
-        let mut write = Self { owner, repeat, arguments, id, condition: String::new() };
-        if let Some(versions) = if_match.versions() {
-            let versions = versions.iter().filter_map(|version| timestamp::from_micros(version.0));
-            let versions: Vec<DateTime<Utc>> = versions.collect();
-            let versions = write.arguments.push(versions, Type::TIMESTAMPTZ_ARRAY);
-            write.condition = format!(" AND updated_at = ANY({versions})");
-            // A second time there would be another version, which the condition does not fit.
-            write.repeat = Repeat::Never;
-        }
-        write
-    }
-
-    /// Sets columns. `updated_at` always moves forward, also when the clock does not.
-    async fn change(&self, db: &Db, mut assignments: Vec<String>) -> Result<Task> {
-        assignments.push("updated_at = GREATEST(CURRENT_TIMESTAMP, updated_at + INTERVAL '1 microsecond')".into());
-        self.run(db, &format!("UPDATE task SET {}", assignments.join(", "))).await
-    }
-
-    /// Runs an `UPDATE` or `DELETE`, and tells why it found no task.
-    async fn run(&self, db: &Db, statement: &str) -> Result<Task> {
-        let sql = format!(
-            "
-            WITH written AS (
-                {statement}
-                WHERE id = {id} AND user_id = $1{condition}
-                RETURNING {COLUMNS}
-            )
-            SELECT {COLUMNS}, CASE WHEN id IS NULL THEN task_refusal($1, {id}) END AS refusal
-            FROM (SELECT) AS always
-            LEFT JOIN written ON TRUE
-            ",
-            id = self.id,
-            condition = self.condition,
-        );
-        let rows = db.query(self.owner, self.repeat, &sql, &self.arguments.parameters()).await?;
-        if !self.condition.is_empty() && rows.first().and_then(refusal) == Some("own") {
-            return Err(Error::PreconditionFailed);
-        }
-        own(&rows)
-    }
+/// Whether a write may run twice that `is_idempotent` but for its condition: a second time there would be
+/// another version, which the condition does not fit.
+fn retry(if_match: &IfMatch, is_idempotent: bool) -> Retry {
+    if is_idempotent && if_match.versions().is_none() { Retry::IfConnectionLost } else { Retry::Never }
 }

@@ -1,10 +1,9 @@
-//! Tasks: what they are, and one statement per operation.
+//! Tasks: what they are, and one function of the database per operation.
 //!
-//! A task has an owner by its foreign key, so that whoever finds one need not look for the owner. A
-//! statement that finds none has a row all the same, which says why: the database's function
-//! `task_refusal` tells a user who is gone from a task that is another's, and that from none.
-//! Changes are one `UPDATE` or `DELETE`, which waits for whoever else is at the row
-//! and then works on what that left behind, so that nothing is lost between reading and writing.
+//! A task has an owner by its foreign key, so that whoever finds one need not look for the owner. A function
+//! that finds none says why in its row: the user is gone, the task is another's, or there is none. Changes
+//! are one `UPDATE` or `DELETE`, which waits for another at the row and then works on what that left behind,
+//! so that nothing is lost between reading and writing.
 
 mod change;
 mod create;
@@ -24,11 +23,11 @@ pub use cursor::SORTS;
 pub use list::{ListQuery, MAX_LIMIT, TaskPage, list};
 
 use crate::{
-    Error, Result, Text,
+    Result, Text,
     auth::Owner,
-    db::{Db, Repeat},
+    db::{Db, Outcome, call},
     http::{Fields, Input, Nullable, Problems, Request, Version, Versioned},
-    timestamp, users,
+    timestamp,
 };
 
 /// A title: 1 to 200 characters.
@@ -123,56 +122,35 @@ impl Input for Completion {
     }
 }
 
-/// The columns of [`Task`], in the order [`from_row`] reads them.
-const COLUMNS: &str = "id, title, description, completed, user_id, created_at, updated_at";
-
-/// The place of the column after them, `refusal`: when there is no task, why.
-const REFUSAL: usize = 7;
-
 /// One task.
 ///
 /// # Errors
-/// [`Error::TaskNotFound`], [`Error::Forbidden`] for another user's task, and
-/// [`Error::Unauthenticated`] when the owner is gone.
+/// [`crate::Error::TaskNotFound`], [`crate::Error::Forbidden`] for another user's task, and
+/// [`crate::Error::Unauthenticated`] when the owner is gone.
 pub async fn get(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
-    let sql = format!(
-        "
-        SELECT {COLUMNS}, CASE WHEN id IS NULL THEN task_refusal($1, $2) END AS refusal
-        FROM (SELECT) AS always
-        LEFT JOIN task ON id = $2 AND user_id = $1
-        "
-    );
-    own(&db.query(owner, Repeat::Safe, &sql, &[(&id.0, Type::INT8)]).await?)
+    let row = db.read_one(owner, call!("get_task($1, $2)"), &[(&id.0, Type::INT8)]).await?;
+    Outcome::of(&row).done()?;
+    Ok(from_read(owner, &row))
 }
 
-/// The task in a statement's one row.
-///
-/// # Errors
-/// Why it is not there.
-fn own(rows: &[Row]) -> Result<Task> {
-    let row = rows.first().ok_or(Error::TaskNotFound)?;
-    match refusal(row) {
-        None => Ok(from_row(row)),
-        Some("no such user") => Err(users::gone()),
-        Some("not own") => Err(Error::Forbidden),
-        // Also when it was the owner's as the statement began: somebody deleted it meanwhile.
-        Some(_) => Err(Error::TaskNotFound),
-    }
+/// The task in a row of a function that reads: after its `outcome`.
+fn from_read<'a, T: FromSql<'a>>(owner: Owner, row: &'a Row) -> Task<T> {
+    from_columns(owner, row, 1)
 }
 
-/// Why a row has no task in it, as of the beginning of the statement.
-fn refusal(row: &Row) -> Option<&str> {
-    row.get(REFUSAL)
+/// The task in the row of a function that writes: after its `outcome` and `clock`.
+fn from_write<'a, T: FromSql<'a>>(owner: Owner, row: &'a Row) -> Task<T> {
+    from_columns(owner, row, 2)
 }
 
-fn from_row<'a, T: FromSql<'a>>(row: &'a Row) -> Task<T> {
+fn from_columns<'a, T: FromSql<'a>>(owner: Owner, row: &'a Row, first: usize) -> Task<T> {
     Task {
-        id: row.get(0),
-        title: row.get(1),
-        description: row.get(2),
-        completed: row.get(3),
-        user_id: row.get(4),
-        created_at: row.get(5),
-        updated_at: row.get(6),
+        id: row.get(first),
+        title: row.get(first + 1),
+        description: row.get(first + 2),
+        completed: row.get(first + 3),
+        user_id: owner.id(),
+        created_at: row.get(first + 4),
+        updated_at: row.get(first + 5),
     }
 }

@@ -11,7 +11,7 @@ pub async fn reset(database: &Database, fixture: &Fixture) {
         let record = |row: &Vec<Value>| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>();
         Value::from(rows.iter().map(record).map(Value::Object).collect::<Vec<_>>())
     };
-    database.execute(r#"TRUNCATE "user", task, idempotency_key; ALTER SEQUENCE task_id_seq RESTART 5001"#).await;
+    database.execute(r#"TRUNCATE "user" CASCADE; ALTER SEQUENCE task_id_seq RESTART 5001"#).await;
     for (table, records) in [
         (r#""user""#, records(&fixture.user_columns, &fixture.users)),
         ("task", records(&fixture.task_columns, &fixture.tasks)),
@@ -27,7 +27,9 @@ pub async fn changes(database: &Database, fixture: &Fixture) -> Value {
     for (table, columns, rows) in
         [("user", &fixture.user_columns, &fixture.users), ("task", &fixture.task_columns, &fixture.tasks)]
     {
-        let sql = format!(r#"SELECT COALESCE(json_object_agg(id, to_json(t)), '{{}}')::text FROM "{table}" AS t"#);
+        let sql = format!(
+            r#"SELECT COALESCE(json_object_agg(id, to_jsonb(t) - 'search_text'), '{{}}')::text FROM "{table}" AS t"#
+        );
         let now: Map<String, Value> =
             serde_json::from_str(&database.value::<String>(&sql).await).expect("the rows as JSON");
         let before: Map<String, Value> = rows

@@ -90,13 +90,13 @@ impl Database {
             r#"
             INSERT INTO "user" (id, name, email, "emailVerified")
             VALUES ({READER}, 'Reader', 'reader@example.com', TRUE), ({WRITER}, 'Writer', 'writer@example.com', TRUE);
-            INSERT INTO task (id, user_id, title, description)
+            INSERT INTO task_api.task (id, user_id, title, description)
             SELECT n, CASE WHEN n <= 10 THEN {READER} ELSE {WRITER} END,
                 'Task ' || n || ' of a list that is as long as lists are', 'What is to be done about it, in a line.'
             FROM generate_series(1, {FLOOR_UPDATED}) AS n;
-            INSERT INTO task (id, user_id, title)
+            INSERT INTO task_api.task (id, user_id, title)
             SELECT {DELETED} + n, {WRITER}, 'To be deleted' FROM generate_series(0, {deletions}) AS n;
-            ALTER SEQUENCE task_id_seq RESTART 1000;
+            ALTER SEQUENCE task_api.task_id_seq RESTART 1000;
             "#
         );
         self.client.batch_execute(&sql).await.context("the rows")?;

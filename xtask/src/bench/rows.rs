@@ -29,7 +29,7 @@ pub(super) async fn fill(client: &Client, total: u64) -> Result<()> {
     let users = total / PER_USER;
     let sql = format!(
         r#"
-        TRUNCATE "user", task RESTART IDENTITY CASCADE;
+        TRUNCATE "user", task_api.task RESTART IDENTITY CASCADE;
         INSERT INTO "user" (id, name, email, "emailVerified")
         SELECT n, 'User ' || n, 'user' || n || '@example.com', TRUE FROM generate_series(1, {users}) AS n;
         "#
@@ -55,7 +55,7 @@ async fn insert(client: &Client, tasks: u64, user_id: &str, users: u64) -> Resul
         r"
         SELECT setseed(0.5);
         SET session_replication_role = replica;
-        INSERT INTO task (user_id, title, description, completed, created_at, updated_at)
+        INSERT INTO task_api.task (user_id, title, description, completed, created_at, updated_at)
         SELECT {user_id}, {title} || CASE WHEN n / {users} IN (250, 500, 750) THEN ' {RARE}' ELSE '' END,
             CASE WHEN random() < 0.5 THEN {description} END, random() < 0.3,
             now() - ({tasks} - n) * INTERVAL '1 second', now() - ({tasks} - n) * INTERVAL '1 second'
@@ -78,6 +78,6 @@ fn words(count: usize) -> String {
 
 /// The task in the middle of a user's.
 pub(super) async fn middle_task(client: &Client, user: i32) -> Result<i64> {
-    let sql = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY id) FROM task WHERE user_id = $1";
+    let sql = "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY id) FROM task_api.task WHERE user_id = $1";
     Ok(client.query_one(sql, &[&user]).await.context("a task in the middle")?.get(0))
 }

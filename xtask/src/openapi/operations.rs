@@ -166,7 +166,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             query(
                 "q",
                 "Only tasks whose title or description contains this, in any case.",
-                json!({ "type": "string", "maxLength": 1000 }),
+                json!({ "type": "string", "maxLength": 100 }),
             ),
             query(
                 "sort",

@@ -5,9 +5,9 @@ use serde::Serialize;
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
-    Error, Result, Text,
+    Result, Text,
     auth::Owner,
-    db::{Db, Parameter, Repeat},
+    db::{Db, Outcome, Parameter, Retry, call},
     http::{Fields, Input, Nullable, Problems, Request},
     timestamp,
 };
@@ -21,7 +21,8 @@ pub type Image = Text<0, 2048>;
 #[derive(Debug, Serialize)]
 pub struct User {
     id: i32,
-    name: String,
+    /// Better Auth has one of everybody; another table may not.
+    name: Option<String>,
     email: String,
     image: Option<String>,
     email_verified: bool,
@@ -45,16 +46,14 @@ impl Input for UserChanges {
     }
 }
 
-/// The columns of [`User`], in the order [`from_row`] reads them.
-const COLUMNS: &str = r#"id, name, email, image, "emailVerified", "createdAt", "updatedAt""#;
-
 /// The owner.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] when the user is gone.
+/// [`crate::Error::Unauthenticated`] when the user is gone.
 pub async fn get(db: &Db, owner: Owner) -> Result<User> {
-    let sql = format!(r#"SELECT {COLUMNS} FROM "user" WHERE id = $1"#);
-    one(&db.query(owner, Repeat::Safe, &sql, &[]).await?)
+    let row = db.read_one(owner, call!("get_me($1)"), &[]).await?;
+    Outcome::of(&row).done()?;
+    Ok(from_columns(owner, &row, 1))
 }
 
 /// Changes the owner and answers the result.
@@ -62,21 +61,13 @@ pub async fn get(db: &Db, owner: Owner) -> Result<User> {
 /// # Errors
 /// As [`get`].
 pub async fn update(db: &Db, owner: Owner, changes: &UserChanges) -> Result<User> {
-    let sql = format!(
-        r#"
-        UPDATE "user"
-        SET name        = COALESCE($2, name),
-            image       = CASE WHEN $3 THEN $4 ELSE image END,
-            "updatedAt" = CURRENT_TIMESTAMP
-        WHERE id = $1
-        RETURNING {COLUMNS}
-        "#
-    );
     let name = changes.name.as_ref().map(Text::as_str);
     let image = changes.image.value().map(Text::as_str);
     let parameters: [Parameter; 3] =
         [(&name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&image, Type::TEXT)];
-    one(&db.query(owner, Repeat::Safe, &sql, &parameters).await?)
+    let row = db.write(owner, Retry::IfConnectionLost, call!("update_me($1, $2, $3, $4, $5, $6)"), &parameters).await?;
+    Outcome::of(&row).done()?;
+    Ok(from_columns(owner, &row, 2))
 }
 
 /// Deletes the owner and, by the foreign keys, their tasks, sessions and accounts.
@@ -84,36 +75,25 @@ pub async fn update(db: &Db, owner: Owner, changes: &UserChanges) -> Result<User
 /// # Errors
 /// As [`get`].
 pub async fn delete(db: &Db, owner: Owner) -> Result<()> {
-    let rows = db.query(owner, Repeat::Never, r#"DELETE FROM "user" WHERE id = $1 RETURNING id"#, &[]).await?;
-    if rows.is_empty() { Err(gone()) } else { Ok(()) }
+    Outcome::of(&db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await?).done()
 }
 
 /// Whether the owner is still there.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn exists(db: &Db, owner: Owner) -> Result<()> {
-    let rows = db.query(owner, Repeat::Safe, r#"SELECT id FROM "user" WHERE id = $1"#, &[]).await?;
-    if rows.is_empty() { Err(gone()) } else { Ok(()) }
+pub async fn require(db: &Db, owner: Owner) -> Result<()> {
+    Outcome::of(&db.read_one(owner, call!("require_user($1)"), &[]).await?).done()
 }
 
-/// The error for a token that outlived its user.
-pub(crate) fn gone() -> Error {
-    Error::Unauthenticated("the user no longer exists")
-}
-
-fn one(rows: &[Row]) -> Result<User> {
-    rows.first().map(from_row).ok_or_else(gone)
-}
-
-fn from_row(row: &Row) -> User {
+fn from_columns(owner: Owner, row: &Row, first: usize) -> User {
     User {
-        id: row.get(0),
-        name: row.get(1),
-        email: row.get(2),
-        image: row.get(3),
-        email_verified: row.get(4),
-        created_at: row.get(5),
-        updated_at: row.get(6),
+        id: owner.id(),
+        name: row.get(first),
+        email: row.get(first + 1),
+        image: row.get(first + 2),
+        email_verified: row.get(first + 3),
+        created_at: row.get(first + 4),
+        updated_at: row.get(first + 5),
     }
 }

@@ -1,0 +1,323 @@
+//! What every `up` makes sure of, beside the migrations: the users table, the role, what guards the tables,
+//! and this release's functions. A restore may leave out any of it.
+
+use serde::Serialize;
+use shared::db::release::{Names, RELEASE_SCHEMA, USERS_TABLE, UserColumns};
+use tokio_postgres::{Row, Transaction};
+
+use crate::run::Failure;
+
+/// How long the functions of a release are kept once another has taken over: as long as it may be rolled
+/// back to.
+const KEEP_RELEASES: &str = "30 days";
+
+/// What is in the database of what routes need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// It is as this release makes it.
+    Present,
+    /// It is not there.
+    Missing,
+    /// It is not as it was made.
+    Changed,
+}
+
+/// Whose text the policies are by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guards {
+    /// This release's.
+    Ours,
+    /// A newer release's, which has been rolled back and whose tables stay.
+    OfNewerRelease,
+}
+
+/// Takes the lock under which every run works, until the end of the transaction. It is a table of ours: an
+/// advisory lock could be held by everybody who may connect.
+pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    transaction
+        .batch_execute(
+            "CREATE SCHEMA IF NOT EXISTS task_api;
+            CREATE TABLE IF NOT EXISTS task_api.migration_lock ();
+            LOCK TABLE task_api.migration_lock IN ACCESS EXCLUSIVE MODE",
+        )
+        .await
+}
+
+/// Makes what is missing or is not as it should be. `login` is the role that routes log in as.
+///
+/// Nothing is changed before everything that is found has been compared with what is needed.
+pub(crate) async fn ensure(
+    transaction: &Transaction<'_>,
+    login: Option<&str>,
+    guards_of: Guards,
+) -> Result<(), Failure> {
+    let names = names(transaction, login).await?;
+    fix_search_path(transaction).await?;
+    transaction.batch_execute(&names.make_role()).await.map_err(Failure::schema)?;
+    let role = &names.role;
+    let (guards, functions) = (names.guard_tables(), names.make_functions());
+    let is_guarded = guards_of == Guards::OfNewerRelease || {
+        let made = comment(transaction, "task_api").await?;
+        let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
+        let now: String = query(transaction, &names.tables_fingerprint()).await?;
+        made.get("fingerprint") == Some(&now.into()) && made.get("text") == Some(&text.into())
+    };
+    let is_made =
+        functions_state(transaction, &names).await? == State::Present && may_call(transaction, &names).await?;
+    if !is_guarded || !is_made {
+        // Only a member may give functions to the role; no login may stay one.
+        transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await.map_err(Failure::schema)?;
+        if !is_made {
+            let schema = format!("DROP SCHEMA IF EXISTS {RELEASE_SCHEMA} CASCADE; CREATE SCHEMA {RELEASE_SCHEMA}");
+            transaction.batch_execute(&schema).await.map_err(Failure::schema)?;
+            transaction.batch_execute(&functions).await.map_err(Failure::schema)?;
+            let fingerprint: String = query(transaction, &names.fingerprint()).await?;
+            let comment = serde_json::json!({ "fingerprint": fingerprint });
+            set_comment(transaction, RELEASE_SCHEMA, &comment).await?;
+        }
+        if !is_guarded {
+            // Last, as routes wait meanwhile for the locks that it takes.
+            transaction.batch_execute(&guards).await.map_err(Failure::schema)?;
+            let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
+            let fingerprint: String = query(transaction, &names.tables_fingerprint()).await?;
+            let comment = serde_json::json!({ "fingerprint": fingerprint, "text": text });
+            set_comment(transaction, "task_api", &comment).await?;
+        }
+        transaction.batch_execute(&format!("REVOKE {role} FROM CURRENT_USER")).await.map_err(Failure::schema)?;
+    }
+    retire_others(transaction).await
+}
+
+/// Whether this release's functions are in the database, as they were made.
+pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failure> {
+    let there: bool = value(transaction, "SELECT to_regnamespace($1) IS NOT NULL", RELEASE_SCHEMA).await?;
+    if !there {
+        return Ok(State::Missing);
+    }
+    fix_search_path(transaction).await?;
+    // What is asked needs none of the other names.
+    let names = Names {
+        role: String::new(),
+        login: String::new(),
+        users: String::new(),
+        columns: UserColumns { email_verified: String::new(), created_at: String::new(), updated_at: String::new() },
+    };
+    functions_state(transaction, &names).await
+}
+
+/// From here on every name is qualified. What Postgres prints, and fingerprints are of, depends on it.
+async fn fix_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await.map_err(Failure::database)
+}
+
+async fn functions_state(transaction: &Transaction<'_>, names: &Names) -> Result<State, Failure> {
+    let there: bool = value(transaction, "SELECT to_regnamespace($1) IS NOT NULL", RELEASE_SCHEMA).await?;
+    if !there {
+        return Ok(State::Missing);
+    }
+    let made = comment(transaction, RELEASE_SCHEMA).await?;
+    let now: Option<String> = query(transaction, &names.fingerprint()).await?;
+    let is_as_made = now.is_some_and(|now| made.get("fingerprint") == Some(&now.into()));
+    Ok(if is_as_made { State::Present } else { State::Changed })
+}
+
+/// Whether the login of the routes may call the functions, and nobody may who should not.
+async fn may_call(transaction: &Transaction<'_>, names: &Names) -> Result<bool, Failure> {
+    let login = if names.login == "CURRENT_USER" {
+        "CURRENT_USER::REGROLE".into()
+    } else {
+        format!("'{}'::REGROLE", names.login.replace('\'', "''"))
+    };
+    query(
+        transaction,
+        &format!(
+            "SELECT has_schema_privilege({login}, '{RELEASE_SCHEMA}', 'USAGE') AND COALESCE(bool_and(
+                NOT EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
+                AND (NOT p.prosecdef OR p.proowner <> '{role}'::REGROLE OR has_function_privilege({login}, p.oid, 'EXECUTE'))
+            ), FALSE)
+            FROM pg_catalog.pg_proc AS p
+            WHERE p.pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE",
+            role = names.role,
+        ),
+    )
+    .await
+}
+
+/// Marks the functions of other releases as superseded, and removes those that have been for long.
+async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let sql = format!(
+        "SELECT nspname::TEXT, COALESCE(
+            (obj_description(oid, 'pg_namespace')::JSONB ->> 'superseded')::TIMESTAMPTZ < CURRENT_TIMESTAMP - INTERVAL '{KEEP_RELEASES}',
+            FALSE
+        ), CURRENT_TIMESTAMP::TEXT
+        FROM pg_catalog.pg_namespace
+        WHERE nspname ~ '^task_api_[0-9a-f]{{16}}$'"
+    );
+    for row in transaction.query(&sql, &[]).await.map_err(Failure::database)? {
+        let (name, is_old, now): (String, bool, String) = (row.get(0), row.get(1), row.get(2));
+        let mut comment = comment(transaction, &name).await?;
+        let is_this = name == RELEASE_SCHEMA;
+        if is_old && !is_this {
+            transaction.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.map_err(Failure::schema)?;
+        } else if is_this && comment.get("superseded").is_some() {
+            // A release that was rolled back to.
+            if let Some(fields) = comment.as_object_mut() {
+                fields.remove("superseded");
+            }
+            set_comment(transaction, &name, &comment).await?;
+        } else if !is_this && comment.get("superseded").is_none() && comment.is_object() {
+            comment["superseded"] = now.into();
+            set_comment(transaction, &name, &comment).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the texts are filled in with, from what is found in the database.
+async fn names(transaction: &Transaction<'_>, login: Option<&str>) -> Result<Names, Failure> {
+    let encoding: String = query(transaction, "SHOW server_encoding").await?;
+    if encoding != "UTF8" {
+        return Err(Failure::Schema(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
+    }
+    // A name has 63 bytes at most.
+    let role: String = query(
+        transaction,
+        "SELECT quote_ident(CASE
+            WHEN octet_length('task_api_' || current_database()) <= 63 THEN 'task_api_' || current_database()
+            ELSE 'task_api_' || md5(current_database())
+        END)",
+    )
+    .await?;
+    let login = match login {
+        Some(login) => {
+            value(
+                transaction,
+                "SELECT CASE WHEN $1 = CURRENT_USER::TEXT THEN 'CURRENT_USER' ELSE quote_ident($1) END",
+                login,
+            )
+            .await?
+        }
+        None => "CURRENT_USER".to_owned(),
+    };
+    let (users, columns) = users(transaction).await?;
+    Ok(Names { role, login, users, columns })
+}
+
+/// The users table, which is made when it is not there, and its columns.
+async fn users(transaction: &Transaction<'_>) -> Result<(String, UserColumns), Failure> {
+    let find = r#"
+        SELECT
+            format('%I.%I', n.nspname, c.relname),
+            pg_get_userbyid(c.relowner)::TEXT,
+            c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE'))
+                AND NOT (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER),
+            has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE')
+                AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'REFERENCES'),
+            (
+                SELECT format_type(a.atttypid, a.atttypmod)
+                FROM pg_catalog.pg_attribute AS a
+                WHERE a.attrelid = c.oid AND a.attname = 'id' AND NOT a.attisdropped
+            ),
+            EXISTS (
+                SELECT FROM pg_catalog.pg_index AS i
+                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+                WHERE i.indrelid = c.oid AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = 'id'
+            ),
+            ARRAY(
+                SELECT a.attname::TEXT FROM pg_catalog.pg_attribute AS a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            ),
+            CURRENT_USER::TEXT
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = to_regclass('"user"')"#;
+    let found = transaction.query_opt(find, &[]).await.map_err(Failure::database)?;
+    let row = match found {
+        Some(row) => row,
+        None => {
+            transaction.batch_execute(USERS_TABLE).await.map_err(Failure::schema)?;
+            transaction.query_one(find, &[]).await.map_err(Failure::database)?
+        }
+    };
+    let columns = check_users(&row)?;
+    Ok((row.get(0), columns))
+}
+
+/// Compares the users table with what is needed of it.
+fn check_users(row: &Row) -> Result<UserColumns, Failure> {
+    let (table, owner): (String, String) = (row.get(0), row.get(1));
+    let (hides_rows, may_use): (bool, bool) = (row.get(2), row.get(3));
+    let (id, is_key): (Option<String>, bool) = (row.get(4), row.get(5));
+    let (names, user): (Vec<String>, String) = (row.get(6), row.get(7));
+    let fail = |problem: String| Err(Failure::Schema(format!("the users table {table} {problem}")));
+    match id.as_deref() {
+        Some("smallint" | "integer" | "bigint") => {}
+        Some(text @ ("text" | "uuid" | "character varying" | "citext")) => {
+            return fail(format!(
+                "has {text} ids, and this API is for integer ids: with Better Auth, set advanced.database.generateId to \"serial\""
+            ));
+        }
+        Some(other) => return fail(format!("has ids of the type {other}, and this API is for integer ids")),
+        None => return fail("has no column id".into()),
+    }
+    if !is_key {
+        return fail("has no primary key or unique constraint on id, which tasks refer to".into());
+    }
+    if hides_rows {
+        return fail(format!("hides its rows from {user} by row-level security: migrate as its owner, {owner}"));
+    }
+    if !may_use {
+        return fail(format!(
+            "is {owner}'s: run GRANT SELECT, UPDATE, DELETE, REFERENCES ON {table} TO \"{user}\" as {owner}, or migrate as {owner}"
+        ));
+    }
+    let column = |camel: &str, snake: &str| {
+        let found = [camel, snake].into_iter().find(|name| names.iter().any(|column| column == name));
+        found
+            .map(|name| format!("\"{name}\""))
+            .ok_or_else(|| Failure::Schema(format!("the users table {table} has no column \"{camel}\" or {snake}")))
+    };
+    for name in ["name", "email", "image"] {
+        column(name, name)?;
+    }
+    Ok(UserColumns {
+        email_verified: column("emailVerified", "email_verified")?,
+        created_at: column("createdAt", "created_at")?,
+        updated_at: column("updatedAt", "updated_at")?,
+    })
+}
+
+/// What `up` wrote down about a schema; null when it did not.
+async fn comment(transaction: &Transaction<'_>, schema: &str) -> Result<serde_json::Value, Failure> {
+    let sql = "SELECT obj_description(to_regnamespace($1)::OID, 'pg_namespace')";
+    let text: Option<String> = value(transaction, sql, schema).await?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+async fn set_comment(transaction: &Transaction<'_>, schema: &str, comment: &serde_json::Value) -> Result<(), Failure> {
+    // JSON has no quotation mark of SQL's in it but what is in its texts.
+    let text = comment.to_string().replace('\'', "''");
+    transaction.batch_execute(&format!("COMMENT ON SCHEMA {schema} IS '{text}'")).await.map_err(Failure::schema)
+}
+
+/// The one value of a query.
+async fn query<T: for<'a> tokio_postgres::types::FromSql<'a>>(
+    transaction: &Transaction<'_>,
+    sql: &str,
+) -> Result<T, Failure> {
+    Ok(transaction.query_one(sql, &[]).await.map_err(Failure::database)?.get(0))
+}
+
+/// The one value of a query with a text.
+async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    text: &str,
+) -> Result<T, Failure> {
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), tokio_postgres::types::Type); 1] =
+        [(&text, tokio_postgres::types::Type::TEXT)];
+    let rows = transaction.query_typed(sql, &parameters).await.map_err(Failure::database)?;
+    let row = rows.first().ok_or_else(|| Failure::Database("a query has no row".into()))?;
+    Ok(row.get(0))
+}

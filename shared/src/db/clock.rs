@@ -1,0 +1,66 @@
+//! What the clock of the database says.
+//!
+//! A write must not begin or commit after its request has been answered, and only the server can see to
+//! that: it may get the statement late, or stand still in the middle of it. So a write carries its
+//! deadline, by the server's own clock. What this machine's clock says of the time does not matter, only
+//! that it runs at the same speed.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+/// How far the clocks of the servers behind one address may be apart, how far a server's clock may be set
+/// forth or back and how far the two clocks may drift apart between two answers, all together: a write is
+/// never committed later than its deadline as long as it is less.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
+
+/// The server's clock as far as its latest answer told.
+#[derive(Debug, Default)]
+pub(super) struct ServerClock(Mutex<Option<Sample>>);
+
+/// What the server's clock said in an answer, and when that had arrived.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    server: DateTime<Utc>,
+    received: Instant,
+}
+
+impl ServerClock {
+    /// Takes note of what the server's clock says in an answer that has just arrived.
+    pub(super) fn set(&self, server: DateTime<Utc>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Sample { server, received: Instant::now() });
+    }
+
+    /// What the server's clock will not yet say at `instant`, less the tolerance.
+    ///
+    /// An answer takes its time to arrive, so that the server's clock is ahead of this by as much: what is
+    /// late by it is late for the server.
+    pub(super) fn at(&self, instant: Instant) -> Option<DateTime<Utc>> {
+        let sample = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let tolerance = TimeDelta::from_std(CLOCK_TOLERANCE).ok()?;
+        let since = TimeDelta::from_std(instant.saturating_duration_since(sample.received)).ok()?;
+        sample.server.checked_add_signed(since)?.checked_sub_signed(tolerance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_by_the_servers_clock() {
+        let clock = ServerClock::default();
+        assert_eq!(clock.at(Instant::now()), None);
+        let server = DateTime::from_timestamp(1_000_000, 0).unwrap();
+        let before = Instant::now();
+        clock.set(server);
+        let after = Instant::now();
+        let at = clock.at(after + Duration::from_secs(1)).unwrap();
+        let exact = server + Duration::from_secs(1) - CLOCK_TOLERANCE;
+        assert!(exact <= at && at <= exact + (after - before), "{at}");
+    }
+}

@@ -1,0 +1,44 @@
+-- What is not as `up` made it, so that routes fail or policies are not in force; NULL when all is well.
+-- Called by the routes' login, which is SESSION_USER here.
+CREATE FUNCTION {{functions}}.health() RETURNS TEXT
+LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}}
+AS $$
+DECLARE
+    made CONSTANT JSONB := obj_description('{{functions}}'::REGNAMESPACE, 'pg_namespace');
+    tables_made CONSTANT JSONB := obj_description('task_api'::REGNAMESPACE, 'pg_namespace');
+BEGIN
+    RETURN CASE
+        WHEN made ->> 'fingerprint' IS DISTINCT FROM (
+            {{fingerprint}}
+        ) THEN 'the functions are not as they were made: invoke the migrate function with {"action": "up"}'
+        WHEN tables_made ->> 'fingerprint' IS DISTINCT FROM (
+            {{tables_fingerprint}}
+        ) THEN 'the policies of the tables are not as they were made: invoke the migrate function with {"action": "up"}'
+        WHEN EXISTS (
+            SELECT FROM pg_roles AS r
+            WHERE r.rolname = CURRENT_USER AND (r.rolsuper OR r.rolbypassrls OR r.rolcanlogin)
+        ) THEN 'the role of the functions may log in or bypass policies'
+        WHEN EXISTS (
+            SELECT FROM pg_roles AS r
+            WHERE r.rolcanlogin AND NOT r.rolsuper
+              -- From 16 on, whoever made a role keeps ADMIN OPTION on it, which by itself opens nothing.
+              AND (
+                  pg_has_role(r.oid, CURRENT_USER::REGROLE, 'USAGE')
+                  OR pg_has_role(
+                      r.oid, CURRENT_USER::REGROLE,
+                      CASE WHEN current_setting('server_version_num')::INTEGER < 160000 THEN 'MEMBER' ELSE 'SET' END
+                  )
+              )
+        ) THEN 'a login is a member of the role of the functions'
+        WHEN EXISTS (
+            SELECT FROM pg_proc AS p
+            WHERE p.pronamespace = '{{functions}}'::REGNAMESPACE
+              AND (
+                  EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
+                  OR NOT has_function_privilege(CURRENT_USER, p.oid, 'EXECUTE')
+                  OR (p.proowner = CURRENT_USER::REGROLE AND p.prosecdef AND NOT has_function_privilege(SESSION_USER, p.oid, 'EXECUTE'))
+              )
+        ) THEN 'a function may be called by everybody, or not by this login'
+    END;
+END
+$$;

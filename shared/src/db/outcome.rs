@@ -1,0 +1,76 @@
+//! What a function of the database says came of a call.
+
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type},
+};
+
+use crate::Error;
+
+/// The column `outcome`, the first of every function's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done; the other columns have the result.
+    Done,
+    /// The caller is no user any more.
+    NoUser,
+    /// The task is another user's.
+    Forbidden,
+    /// There is no such task.
+    NotFound,
+    /// The task is another version than the write is meant for.
+    Stale,
+    /// The user has as many tasks as there may be.
+    Limit,
+    /// The idempotency key was sent before, with the same request.
+    Replayed,
+    /// The idempotency key was sent before, with another request.
+    KeyReused,
+    /// The write reached the server after its deadline, and did nothing.
+    Late,
+}
+
+impl Outcome {
+    /// The outcome in a row.
+    #[must_use]
+    pub fn of(row: &Row) -> Self {
+        row.get(0)
+    }
+
+    /// Nothing, when the call is done.
+    ///
+    /// # Errors
+    /// What the caller is to be told otherwise.
+    pub fn done(self) -> Result<(), Error> {
+        Err(match self {
+            Self::Done => return Ok(()),
+            Self::NoUser => Error::Unauthenticated("the user no longer exists"),
+            Self::Forbidden => Error::Forbidden,
+            Self::NotFound => Error::TaskNotFound,
+            Self::Stale => Error::PreconditionFailed,
+            // Of those, creating a task makes something of its own; nothing else has them.
+            Self::Limit | Self::Replayed | Self::KeyReused | Self::Late => Error::Panic,
+        })
+    }
+}
+
+impl FromSql<'_> for Outcome {
+    fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(match raw {
+            b"ok" => Self::Done,
+            b"no_user" => Self::NoUser,
+            b"forbidden" => Self::Forbidden,
+            b"not_found" => Self::NotFound,
+            b"stale" => Self::Stale,
+            b"limit" => Self::Limit,
+            b"replayed" => Self::Replayed,
+            b"key_reused" => Self::KeyReused,
+            b"late" => Self::Late,
+            _ => return Err("a function of the database has another outcome than this program knows".into()),
+        })
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TEXT
+    }
+}

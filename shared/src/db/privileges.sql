@@ -1,0 +1,27 @@
+-- Who may call the functions: nobody, then those that are named. EXECUTE is PUBLIC's by default.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {{functions}} FROM PUBLIC;
+GRANT CREATE, USAGE ON SCHEMA {{functions}} TO {{role}};
+DO $$
+DECLARE
+    routine RECORD;
+BEGIN
+    FOR routine IN
+        SELECT p.oid::REGPROCEDURE AS signature, p.prosecdef, p.proname = ANY (ARRAY[{{access}}]) AS is_access
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = '{{functions}}'::REGNAMESPACE
+    LOOP
+        IF routine.is_access THEN
+            -- They stay the migrations' user's, who may read the users table.
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {{role}}', routine.signature);
+        ELSE
+            EXECUTE format('ALTER FUNCTION %s OWNER TO {{role}}', routine.signature);
+            -- Afterwards, as the change of owner gives the old owner's privileges to the new one.
+            IF routine.prosecdef THEN
+                EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO CURRENT_USER, {{login}}', routine.signature);
+            END IF;
+        END IF;
+    END LOOP;
+END
+$$;
+REVOKE CREATE ON SCHEMA {{functions}} FROM {{role}};
+GRANT USAGE ON SCHEMA {{functions}} TO CURRENT_USER, {{login}};

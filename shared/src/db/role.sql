@@ -1,0 +1,21 @@
+-- The role that the functions belong to. Roles are the server's: this one is named by the database, so
+-- that another database's functions reach nothing here.
+DO $$
+BEGIN
+    CREATE ROLE {{role}} NOLOGIN;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+    WHEN insufficient_privilege THEN
+        RAISE insufficient_privilege USING MESSAGE = format(
+            'the role {{role}} is missing, and %I may not make it: have an administrator run CREATE ROLE {{role}} NOLOGIN; GRANT {{role}} TO %I WITH ADMIN OPTION',
+            current_user, current_user);
+END
+$$;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE oid = '{{role}}'::REGROLE AND (rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole)) THEN
+        RAISE 'the role {{role}} is there already and may log in, make roles or bypass policies';
+    END IF;
+END
+$$;

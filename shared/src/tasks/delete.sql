@@ -1,0 +1,28 @@
+-- Deletes a task and answers what it was. `versions` as in update_task. The owner's count stays: it is
+-- an upper bound, so that a delete costs one row and waits for nobody but that row's writers.
+CREATE FUNCTION {{functions}}.delete_task(
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT title VARCHAR, OUT description VARCHAR, OUT completed BOOLEAN,
+    OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+AS $$
+#variable_conflict use_column
+DECLARE
+    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+BEGIN
+    {{begin_write}}
+    DELETE FROM task_api.task AS t
+    WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
+    RETURNING t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
+    INTO id, title, description, completed, created_at, updated_at;
+    outcome := 'ok';
+    IF NOT FOUND THEN
+        outcome := {{functions}}.missing_reason(wanted);
+        IF outcome = 'own' THEN
+            outcome := CASE WHEN versions IS NULL THEN 'not_found' ELSE 'stale' END;
+        END IF;
+    END IF;
+    {{end_write}}
+END
+$$;

@@ -1,0 +1,26 @@
+-- A page of the caller's tasks in the usual order, after the task with the id `after`
+-- (-9223372036854775808: from the start; no COALESCE here, which under policies is no index condition).
+-- One row with the outcome 'no_user' when the caller is gone.
+CREATE FUNCTION {{functions}}.list_tasks(caller {{user_id}}, after BIGINT, page INTEGER)
+RETURNS TABLE (
+    outcome TEXT, id BIGINT, title VARCHAR, description VARCHAR, completed BOOLEAN,
+    created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+AS $$
+#variable_conflict use_column
+DECLARE
+    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+BEGIN
+    RETURN QUERY
+    SELECT 'ok'::TEXT, t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
+    FROM task_api.task AS t
+    WHERE t.user_id = caller AND t.id > after
+    ORDER BY t.id
+    LIMIT page;
+    IF NOT FOUND AND NOT {{functions}}.user_exists() THEN
+        outcome := 'no_user';
+        RETURN NEXT;
+    END IF;
+END
+$$;

@@ -1,0 +1,42 @@
+-- A page of the caller's tasks in the order {{column}} {{direction}}, filtered; after the task with the
+-- values `after` and `after_id` (NULL: from the start) and `skip` more. `up` makes one function of each
+-- order, so that each plan is kept: {{column}} is id, created_at, updated_at or title, {{direction}} asc
+-- or desc, {{beyond}} > or <. `needle` is searched as it is, in any case, in title and description.
+CREATE FUNCTION {{functions}}.list_tasks_by_{{column}}_{{direction}}(
+    caller {{user_id}}, completed_is BOOLEAN, needle TEXT, after task_api.task.{{column}}%TYPE, after_id BIGINT,
+    skip INTEGER, page INTEGER
+)
+RETURNS TABLE (
+    outcome TEXT, id BIGINT, title VARCHAR, description VARCHAR, completed BOOLEAN,
+    created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+AS $$
+#variable_conflict use_column
+DECLARE
+    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    -- Bytes are compared many at a time. In the form of search_text; NULL: no search.
+    bytes CONSTANT BYTEA := convert_to(lower(NULLIF(needle, '')), 'UTF8');
+    -- In the order of ids, a page begins at its cursor. (COALESCE in the query would be no index condition:
+    -- the planner does not count it as leakproof, and policies come first.)
+    least CONSTANT BIGINT := COALESCE({{least_id}}, '-9223372036854775808'::BIGINT);
+    greatest CONSTANT BIGINT := COALESCE({{greatest_id}}, '9223372036854775807'::BIGINT);
+BEGIN
+    RETURN QUERY
+    SELECT 'ok'::TEXT, t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
+    FROM task_api.task AS t
+    WHERE t.user_id = caller
+      AND t.id >= least
+      AND t.id <= greatest
+      AND (after_id IS NULL OR (t.{{column}}, t.id) {{beyond}} (after, after_id))
+      AND (completed_is IS NULL OR t.completed = completed_is)
+      AND (bytes IS NULL OR position(bytes IN convert_to(t.search_text, 'UTF8')) > 0)
+    ORDER BY t.{{column}} {{direction}}, t.id {{direction}}
+    OFFSET skip
+    LIMIT page;
+    IF NOT FOUND AND NOT {{functions}}.user_exists() THEN
+        outcome := 'no_user';
+        RETURN NEXT;
+    END IF;
+END
+$$;

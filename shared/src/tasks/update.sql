@@ -1,0 +1,38 @@
+-- Changes what is given: a title or `completed` that is NULL stays, a description is set, also to
+-- NULL, when `set_description` says so. `versions`: what `updated_at` may be now; NULL: anything.
+CREATE FUNCTION {{functions}}.update_task(
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN,
+    OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT title VARCHAR, OUT description VARCHAR, OUT completed BOOLEAN,
+    OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+AS $$
+#variable_conflict use_column
+DECLARE
+    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+BEGIN
+    {{begin_write}}
+    -- updated_at always moves forward, also when the clock does not.
+    UPDATE task_api.task AS t
+    SET title       = COALESCE(new_title, t.title),
+        description = CASE WHEN set_description THEN new_description ELSE t.description END,
+        search_text = lower(
+            COALESCE(new_title, t.title) || chr(31)
+            || COALESCE(CASE WHEN set_description THEN new_description ELSE t.description END, '')
+        ),
+        completed   = COALESCE(set_completed, t.completed),
+        updated_at  = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')
+    WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
+    RETURNING t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
+    INTO id, title, description, completed, created_at, updated_at;
+    outcome := 'ok';
+    IF NOT FOUND THEN
+        outcome := {{functions}}.missing_reason(wanted);
+        IF outcome = 'own' THEN
+            outcome := CASE WHEN versions IS NULL THEN 'not_found' ELSE 'stale' END;
+        END IF;
+    END IF;
+    {{end_write}}
+END
+$$;

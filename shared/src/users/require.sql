@@ -1,0 +1,11 @@
+-- Whether the caller is there: 401 comes before 403.
+CREATE FUNCTION {{functions}}.require_user(IN caller {{user_id}}, OUT outcome TEXT)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+AS $$
+#variable_conflict use_column
+DECLARE
+    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+BEGIN
+    outcome := CASE WHEN {{functions}}.user_exists() THEN 'ok' ELSE 'no_user' END;
+END
+$$;

@@ -1,0 +1,23 @@
+-- Changes the caller's own row: a name that is NULL stays, the image is set, also to NULL, when
+-- `set_image` says so.
+CREATE FUNCTION {{functions}}.update_me(
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER,
+    IN new_name TEXT, IN set_image BOOLEAN, IN new_image TEXT,
+    OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT name TEXT, OUT email TEXT, OUT image TEXT, OUT email_verified BOOLEAN,
+    OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+AS $$
+#variable_conflict use_column
+DECLARE
+    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    u RECORD;
+BEGIN
+    {{begin_write}}
+    SELECT * INTO u FROM {{functions}}.user_update(new_name, set_image, new_image);
+    outcome := CASE WHEN u.is_there THEN 'ok' ELSE 'no_user' END;
+    name := u.name; email := u.email; image := u.image; email_verified := u.email_verified;
+    created_at := u.created_at; updated_at := u.updated_at;
+    {{end_write}}
+END
+$$;
