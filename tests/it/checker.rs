@@ -39,36 +39,52 @@ fn judge(then: &[(Action, Fate)], images: &[Image]) -> Verdict {
 }
 
 fn op(client: usize, action: Action, fate: Fate) -> Op {
-    Op { client, action, fate }
+    Op { client, action, fate, unavailable_at: None }
 }
 
 /// The history from `a` at version 1 through these images, and the row that is left unless it was
 /// deleted.
 fn evidence(images: &[Image], is_there: bool) -> Evidence {
     let all: Vec<_> = [image("a", false, 1)].into_iter().chain(images.iter().cloned()).collect();
-    let mut changes = vec![Change { task: TASK, old: None, new: all.first().cloned() }];
+    let mut changes = vec![Change { task: TASK, old: None, new: all.first().cloned(), at: at(1) }];
     changes.extend(all.windows(2).map(|pair| Change {
         task: TASK,
         old: Some(pair[0].clone()),
         new: Some(pair[1].clone()),
+        at: at(1),
     }));
     let last = all.last().unwrap().clone();
     if is_there {
         return Evidence { changes, tasks: [(TASK, last)].into() };
     }
-    changes.push(Change { task: TASK, old: Some(last), new: None });
+    changes.push(Change { task: TASK, old: Some(last), new: None, at: at(1) });
     Evidence { changes, tasks: [].into() }
 }
 
 #[track_caller]
 fn clean(verdict: &Verdict) {
-    assert!(verdict.lost.is_empty() && verdict.doubled.is_empty() && verdict.wrong.is_empty(), "{verdict:#?}");
+    assert!(
+        verdict.lost.is_empty() && verdict.doubled.is_empty() && verdict.late.is_empty() && verdict.wrong.is_empty(),
+        "{verdict:#?}"
+    );
 }
 
 #[track_caller]
 fn finds(verdict: &Verdict, (lost, doubled, wrong): (usize, usize, usize)) {
     let found = (verdict.lost.len(), verdict.doubled.len(), verdict.wrong.len());
     assert_eq!(found, (lost, doubled, wrong), "{verdict:#?}");
+}
+
+/// A write that its client was told is not there, and that came afterwards.
+#[test]
+fn what_is_done_after_its_503_is_late() {
+    let update = update("b");
+    for (told, found) in [(2, 0), (0, 1)] {
+        let mut ops = vec![op(0, Action::Create { title: "a".into() }, done(1)), op(0, update.clone(), Fate::Unknown)];
+        ops[1].unavailable_at = Some(at(told));
+        let verdict = check(&ops, &evidence(&[image("b", false, 2)], true));
+        assert_eq!((verdict.late.len(), verdict.wrong.len()), (found, 0), "{verdict:#?}");
+    }
 }
 
 #[test]
@@ -104,7 +120,7 @@ fn a_lost_write_is_found() {
 fn a_doubled_write_is_found() {
     let twice = [op(0, Action::Create { title: "a".into() }, done(1))];
     let mut both = evidence(&[], true);
-    both.changes.push(Change { task: 8, old: None, new: Some(image("a", false, 2)) });
+    both.changes.push(Change { task: 8, old: None, new: Some(image("a", false, 2)), at: at(1) });
     both.tasks.insert(8, image("a", false, 2));
     finds(&check(&twice, &both), (0, 1, 0));
     // A toggle that was done twice, acknowledged or not.

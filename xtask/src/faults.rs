@@ -30,7 +30,7 @@ const LONG: u64 = 100_000;
 const SHORT: u64 = 4000;
 
 /// How many kinds of fault there are, for the bar.
-const KINDS: usize = 17;
+const KINDS: usize = 18;
 
 /// The small disk, in bytes.
 const DISK: &str = "size=64m,mode=0777";

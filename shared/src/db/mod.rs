@@ -84,8 +84,9 @@ const VALIDATION_TIMEOUT: Duration = Duration::from_millis(500);
 /// a request keeps back of its invocation's time.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How long the first attempt of a write may take that is repeated when its connection is lost: the
-/// second one waits until the first can no longer be committed.
+/// How long the first attempt of a write may take. When its connection is lost, the second one, or else the
+/// answer, waits until the first can no longer be committed. A write that the server gave up then, as it had
+/// to wait for another's lock, has the rest of the request's time.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// How often a call is sent at most.
@@ -197,10 +198,7 @@ impl Db {
         parameters: &[Parameter<'_>],
     ) -> Result<Row, DbError> {
         let (id, deadline) = (owner.id(), telemetry::deadline());
-        let mut until = match retry {
-            Retry::IfConnectionLost => deadline.min(Instant::now() + FIRST_ATTEMPT),
-            Retry::Never => deadline,
-        };
+        let mut until = deadline.min(Instant::now() + FIRST_ATTEMPT);
         let mut attempt = 1;
         loop {
             let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
@@ -226,11 +224,16 @@ impl Db {
                     }
                 }
                 Err(error) if !is_last && error.is_rolled_back() => telemetry::warn("a write is repeated", &error),
-                Err(error) if !is_last && retry == Retry::IfConnectionLost && error.is_lost_connection() => {
-                    telemetry::warn("a write is repeated", &error);
+                Err(error) if error.is_lost_connection() => {
+                    // Nobody may be told anything, and nothing may be sent again, while it may still be
+                    // committed.
                     if !error.is_end_of_process() {
                         sleep_until(until).await;
                     }
+                    if is_last || retry == Retry::Never {
+                        return Err(error);
+                    }
+                    telemetry::warn("a write is repeated", &error);
                 }
                 result => return result,
             }

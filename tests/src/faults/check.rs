@@ -20,6 +20,8 @@ pub struct Verdict {
     pub lost: Vec<String>,
     /// There more often than it was asked for.
     pub doubled: Vec<String>,
+    /// Done after its client had been told that it is not.
+    pub late: Vec<String>,
     /// Anything else that cannot be.
     pub wrong: Vec<String>,
 }
@@ -60,6 +62,7 @@ pub fn check(ops: &[Op], evidence: &Evidence) -> Verdict {
         }
     }
     refusals(ops, evidence, &mut verdict);
+    late(ops, evidence, &mut verdict);
     counters(ops, evidence, &mut verdict);
     verdict
 }
@@ -89,7 +92,7 @@ fn replay(evidence: &Evidence, verdict: &mut Verdict) {
 fn creations(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     let mut found: HashMap<&str, Vec<i64>> = HashMap::new();
     for change in &evidence.changes {
-        if let Change { task, old: None, new: Some(image) } = change {
+        if let Change { task, old: None, new: Some(image), .. } = change {
             found.entry(&image.title).or_default().push(*task);
         }
     }
@@ -123,6 +126,23 @@ fn refusals(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
             && written.contains(title.as_str())
         {
             verdict.wrong.push(format!("{title}: refused with {status}, and written"));
+        }
+    }
+}
+
+/// A title whose write was answered with 503 is written before that, or never.
+fn late(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
+    let mut told = HashMap::new();
+    for op in ops {
+        if let (Action::Update { title, .. } | Action::Create { title }, Some(at)) = (&op.action, op.unavailable_at) {
+            told.insert(title.as_str(), at);
+        }
+    }
+    for change in &evidence.changes {
+        let Some(new) = &change.new else { continue };
+        let is_written = change.old.as_ref().is_none_or(|old| old.title != new.title);
+        if let Some(at) = told.get(new.title.as_str()).filter(|at| is_written && change.at > **at) {
+            verdict.late.push(format!("{}: answered with 503 at {at}, and written at {}", new.title, change.at));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
@@ -40,6 +41,8 @@ pub(super) struct Client {
     pub(super) wrong: Vec<String>,
     pub(super) tasks: Vec<Known>,
     written: usize,
+    /// When the last answer said that the database is not available, if it did.
+    unavailable_at: Option<DateTime<Utc>>,
     /// The last acknowledged create: title, key, answer.
     pub(super) created: Option<(String, String, Response)>,
 }
@@ -56,6 +59,7 @@ impl Client {
             wrong: Vec::new(),
             tasks: Vec::new(),
             written: 0,
+            unavailable_at: None,
             created: None,
         }
     }
@@ -216,7 +220,8 @@ impl Client {
     }
 
     pub(super) fn write_down(&mut self, action: Action, fate: Fate) {
-        self.ops.push(Op { client: self.number, action, fate });
+        let unavailable_at = self.unavailable_at.take();
+        self.ops.push(Op { client: self.number, action, fate, unavailable_at });
     }
 
     pub(super) async fn send(&mut self, request: Request) -> Option<Response> {
@@ -229,6 +234,8 @@ impl Client {
     pub(super) fn note(&mut self, response: Option<Response>, took: Duration) -> Option<Response> {
         self.tally.requests += 1;
         self.tally.longest = self.tally.longest.max(took);
+        let is_unavailable = response.as_ref().is_some_and(|response| response.status == 503);
+        self.unavailable_at = is_unavailable.then(Utc::now);
         let Some(response) = response else {
             self.tally.unanswered += 1;
             return None;

@@ -16,7 +16,8 @@ pub(super) async fn watch(database: &Database) {
                 user_id     INTEGER NOT NULL,
                 id          BIGINT NOT NULL,
                 old         task,
-                new         task
+                new         task,
+                made_at     TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
             );
             CREATE INDEX ON audit (user_id);
             CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
@@ -47,10 +48,11 @@ pub(super) async fn watch(database: &Database) {
 pub(super) async fn collect(client: &Client, users: &[i32]) -> Result<Evidence, tokio_postgres::Error> {
     let sql = "
         SELECT id, (old).title, (old).description, (old).completed, (old).updated_at,
-            (new).title, (new).description, (new).completed, (new).updated_at
+            (new).title, (new).description, (new).completed, (new).updated_at, made_at
         FROM audit WHERE user_id = ANY($1) ORDER BY seq";
     let changes = client.query(sql, &[&users]).await?;
-    let changes = changes.iter().map(|row| Change { task: row.get(0), old: image(row, 1), new: image(row, 5) });
+    let change = |row| Change { task: Row::get(row, 0), old: image(row, 1), new: image(row, 5), at: row.get(9) };
+    let changes = changes.iter().map(change);
     let sql = "SELECT id, title, description, completed, updated_at FROM task WHERE user_id = ANY($1)";
     let tasks = client.query(sql, &[&users]).await?;
     let tasks = tasks.iter().filter_map(|row| Some((row.get(0), image(row, 1)?)));

@@ -16,6 +16,8 @@ pub(super) enum Fault {
     BackendsKilled,
     /// The server is restarted: statements under way are cancelled.
     ServerRestarted,
+    /// The server's processes stand still in the middle of their work, and go on later.
+    ServerStopped,
     /// The server is stopped as a crash would stop it, and recovers.
     ServerCrashed,
     /// Connections are cut.
@@ -45,10 +47,11 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::None,
         Self::BackendsKilled,
         Self::ServerRestarted,
+        Self::ServerStopped,
         Self::ServerCrashed,
         Self::ConnectionsCut,
         Self::AnswersLost,
@@ -70,6 +73,7 @@ impl Fault {
             Self::None => "none",
             Self::BackendsKilled => "backends killed",
             Self::ServerRestarted => "server restarted",
+            Self::ServerStopped => "server stands still",
             Self::ServerCrashed => "server crashed",
             Self::ConnectionsCut => "connections cut",
             Self::AnswersLost => "answers lost",
@@ -119,6 +123,16 @@ impl Fault {
             Self::BackendsKilled => terminate(stage, 1 + random.below(3)).await,
             Self::ServerRestarted => stage.restart("fast").await,
             Self::ServerCrashed => stage.restart("immediate").await,
+            Self::ServerStopped => {
+                let backends = backends(stage).await;
+                signal(&backends, "-STOP").await;
+                sleep(for_a_while(random, (200, 3900), (500, 12_000))).await;
+                if random.below(2) == 0 {
+                    stage.wires().for_each(Proxy::cut);
+                    sleep(for_a_while(random, (100, 1500), (100, 3000))).await;
+                }
+                signal(&backends, "-CONT").await;
+            }
             Self::ConnectionsCut => stage.wires().for_each(Proxy::cut),
             Self::AnswersLost => stage.wires().for_each(|wire| wire.lose_answers(1)),
             Self::BlackHole => {
@@ -202,6 +216,21 @@ async fn terminate(stage: &Stage, count: usize) {
         ) AS chosen"
     );
     stage.run(&sql).await;
+}
+
+/// The processes of the server that work for functions.
+async fn backends(stage: &Stage) -> Vec<String> {
+    let sql = "SELECT pid::TEXT FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+            AND usename = current_database()";
+    let rows = stage.superuser().await.query(sql, &[]).await.unwrap_or_default();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn signal(processes: &[String], name: &str) {
+    // One may have ended meanwhile.
+    let mut kill = tokio::process::Command::new("kill");
+    let _ = kill.arg(name).args(processes).stderr(std::process::Stdio::null()).status().await;
 }
 
 /// What Lambda does between requests: the environments stand still, and their connections go.

@@ -16,6 +16,9 @@ pub struct Op {
     pub action: Action,
     /// What it was told.
     pub fate: Fate,
+    /// When it was told that the database is not available, if that was its answer: from then on nothing
+    /// may come of it any more.
+    pub unavailable_at: Option<DateTime<Utc>>,
 }
 
 /// What a client asks for. A title that it writes is written by no other operation.
@@ -96,6 +99,8 @@ pub struct Change {
     pub old: Option<Image>,
     /// What is there now; nothing when it was deleted.
     pub new: Option<Image>,
+    /// When it was made.
+    pub at: DateTime<Utc>,
 }
 
 /// What a row says.

@@ -69,8 +69,8 @@ pub(super) fn header() {
 
 impl Round {
     fn bad(&self) -> usize {
-        let Verdict { lost, doubled, wrong } = &self.verdict;
-        lost.len() + doubled.len() + wrong.len() + self.late
+        let Verdict { lost, doubled, late, wrong } = &self.verdict;
+        lost.len() + doubled.len() + late.len() + wrong.len() + self.late
     }
 
     /// Prints its line.
@@ -88,7 +88,7 @@ impl Round {
             self.took.as_secs_f64(),
             self.verdict.lost.len(),
             self.verdict.doubled.len(),
-            self.late,
+            self.late + self.verdict.late.len(),
             self.verdict.wrong.len(),
         );
     }
@@ -105,8 +105,8 @@ pub(super) fn conclusion(rounds: &[Round], seed: u64) -> bool {
         all.requests, all.successes, all.refusals, all.failures, all.unanswered
     );
     for round in rounds {
-        let Verdict { lost, doubled, wrong } = &round.verdict;
-        for (kind, findings) in [("lost", lost), ("doubled", doubled), ("wrong", wrong)] {
+        let Verdict { lost, doubled, late, wrong } = &round.verdict;
+        for (kind, findings) in [("lost", lost), ("doubled", doubled), ("late", late), ("wrong", wrong)] {
             for finding in findings.iter().take(SHOWN) {
                 println!("\n{}, {kind}: {finding}", round.name);
             }
