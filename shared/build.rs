@@ -22,8 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         hash.update(text.len().to_be_bytes());
         hash.update(text);
     }
-    let start: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo::rustc-env=RELEASE_SCHEMA=task_api_{start}");
+    let start = hash.finalize().iter().take(8).fold(0_u64, |start, byte| start << 8 | u64::from(*byte));
+    println!("cargo::rustc-env=RELEASE_SCHEMA=task_api_{start:016x}");
     Ok(())
 }
 

@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tests::{Api, Request, postgres::Database, token};
+use tests::{
+    Api, Request,
+    postgres::Database,
+    signal::{self, Signal},
+    token,
+};
 
 /// The server's process that serves the API, which it has all to itself.
 async fn backend(database: &Database) -> u32 {
@@ -13,9 +18,8 @@ async fn backend(database: &Database) -> u32 {
     database.value::<i32>(sql).await.try_into().unwrap()
 }
 
-async fn signal(process: u32, name: &str) {
-    let sent = tokio::process::Command::new("kill").args([name, &process.to_string()]).status().await.unwrap();
-    assert!(sent.success(), "kill {name} {process}: run this as the server's user, or as root");
+fn signal(process: u32, signal: Signal) {
+    assert!(signal::send(process, signal), "{signal} to {process}: run this as the server's user, or as root");
 }
 
 /// The event of a request.
@@ -53,10 +57,10 @@ async fn a_write_is_not_committed_after_its_503() {
         let first = event(2, method, &path.replace("/1/", "/2/"), &body);
         assert_eq!(function.invoke(&first).await.unwrap()["statusCode"], 401, "{name}");
         let process = backend(&api.database).await;
-        signal(process, "-STOP").await;
+        signal(process, Signal::SIGSTOP);
         let answer =
             function.invoke_within(&event(1, method, &path, &body), Duration::from_millis(1500)).await.unwrap();
-        signal(process, "-CONT").await;
+        signal(process, Signal::SIGCONT);
         assert_eq!(answer["statusCode"], 503, "{name}: {answer}");
         // It reads what it was sent, and ends as nobody listens any more.
         let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {process}");
@@ -85,7 +89,7 @@ async fn a_write_is_repeated_when_the_first_can_no_longer_begin() {
     let put = |title: &str| Request::new("PUT", &path).user(1).json(json!({ "title": title }));
     assert_eq!(api.send(put("first")).await.status, 200);
     let process = backend(&api.database).await;
-    signal(process, "-STOP").await;
+    signal(process, Signal::SIGSTOP);
     let sent = {
         let (api, request) = (Arc::clone(&api), put("A"));
         tokio::spawn(async move { api.send(request).await })
@@ -96,7 +100,7 @@ async fn a_write_is_repeated_when_the_first_can_no_longer_begin() {
     let answer = sent.await.unwrap();
     assert_eq!((answer.status, &answer.json()["title"]), (200, &json!("A")), "{answer:?}");
     assert_eq!(api.send(put("B")).await.status, 200);
-    signal(process, "-CONT").await;
+    signal(process, Signal::SIGCONT);
     let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {process}");
     while api.database.value::<i64>(&gone).await > 0 {
         api.database.execute("SELECT pg_stat_clear_snapshot()").await;

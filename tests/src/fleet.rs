@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    process::Stdio,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,13 +10,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::process::Command;
-
 use crate::{
     Request, Response, answer,
     gateway::{Gateway, Style},
     random::Random,
     runtime::{Function, Lost},
+    signal::{self, Signal},
 };
 
 /// The functions of an API, and however many execution environments their requests need.
@@ -131,12 +129,11 @@ impl Fleet {
 
     /// Stops every idle environment as Lambda does between requests (`-STOP`), or lets it go on
     /// (`-CONT`).
-    pub async fn signal(&self, signal: &str) {
-        let pids: Vec<_> = {
-            let idle = self.idle.lock().expect("the idle ones");
-            idle.values().flatten().flat_map(|environment| environment.pids()).map(|pid| pid.to_string()).collect()
-        };
-        // One that ended meanwhile needs no signal.
-        let _ = Command::new("kill").arg(signal).args(pids).stderr(Stdio::null()).status().await;
+    pub fn signal(&self, signal: Signal) {
+        let idle = self.idle.lock().expect("the idle ones");
+        for process in idle.values().flatten().flat_map(|environment| environment.pids()) {
+            // One that ended meanwhile needs no signal.
+            signal::send(process, signal);
+        }
     }
 }

@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod random;
 pub mod runtime;
+pub mod signal;
 pub mod token;
 
 use std::{

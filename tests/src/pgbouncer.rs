@@ -37,12 +37,17 @@ impl Pooler {
     /// `None`, loudly, when there is no `PgBouncer`: `TEST_PGBOUNCER` has the command that starts it,
     /// as JSON.
     pub async fn before(server: u16, roles: &[&str], pool_size: usize) -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let Ok(command) = std::env::var("TEST_PGBOUNCER") else {
             eprintln!("TEST_PGBOUNCER is not set: what goes through a pooler is NOT TESTED.");
             return None;
         };
-        let command: Vec<String> = serde_json::from_str(&command).expect("TEST_PGBOUNCER is a JSON array");
+        let command = serde_json::from_str(&command).expect("TEST_PGBOUNCER is a JSON array");
+        Some(Self::with_command(command, server, roles, pool_size).await)
+    }
+
+    /// As [`Pooler::before`], started by a command.
+    pub async fn with_command(command: Vec<String>, server: u16, roles: &[&str], pool_size: usize) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for PgBouncer");
         let port = listener.local_addr().expect("the port of PgBouncer").port();
         drop(listener);
@@ -87,7 +92,7 @@ log_disconnections = 0
         );
         let pooler = Self { command, folder, port, process: Mutex::default() };
         pooler.start().await;
-        Some(pooler)
+        pooler
     }
 
     /// Its port.

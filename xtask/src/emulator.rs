@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
+use tests::signal::{self, Signal};
 use tokio::process::{Child, Command};
 use zip::ZipArchive;
 
@@ -153,9 +154,9 @@ impl Drop for Function {
     fn drop(&mut self) {
         // The emulator ends its function with itself when it is asked to, and not when it is killed.
         if let Some(id) = self.child.id() {
-            let asked = std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();
+            let asked = signal::send(id, Signal::SIGTERM);
             let end = Instant::now() + Duration::from_secs(3);
-            while asked.is_ok() && Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+            while asked && Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Result, anyhow, bail};
+use tests::signal::{self, Signal};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -113,9 +114,9 @@ struct Suite(Child);
 impl Drop for Suite {
     fn drop(&mut self) {
         let Some(id) = self.0.id() else { return };
-        let asked = std::process::Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status();
+        let asked = signal::send(id, Signal::SIGTERM);
         let end = Instant::now() + Duration::from_secs(5);
-        while asked.is_ok() && Instant::now() < end && matches!(self.0.try_wait(), Ok(None)) {
+        while asked && Instant::now() < end && matches!(self.0.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use serde_json::Value;
+use tests::signal::{self, Signal};
 use tokio::process::{Child, Command};
 
 use crate::{
@@ -142,16 +143,11 @@ impl Drop for Watch {
     /// Asks the whole group to end, and insists when it does not.
     fn drop(&mut self) {
         let Some(id) = self.child.id() else { return };
-        let signal = |name: &str| {
-            let group = format!("-{id}");
-            let kill = std::process::Command::new("kill").args([name, "--", &group]).stderr(Stdio::null()).status();
-            kill.is_ok_and(|status| status.success())
-        };
-        signal("-INT");
+        signal::send_to_group(id, Signal::SIGINT);
         let end = Instant::now() + STOP;
         while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        signal("-KILL");
+        signal::send_to_group(id, Signal::SIGKILL);
     }
 }

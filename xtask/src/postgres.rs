@@ -187,7 +187,7 @@ impl Cluster {
         fs::write(
             &sql,
             format!(
-                "CREATE ROLE {ROLE} LOGIN CREATEROLE PASSWORD '{PASSWORD}';\nGRANT ALL ON SCHEMA public TO {ROLE};\n"
+                "CREATE ROLE {ROLE} LOGIN CREATEROLE PASSWORD '{PASSWORD}';\nGRANT ALL ON SCHEMA public TO {ROLE};\nGRANT CREATE ON DATABASE postgres TO {ROLE};\n"
             ),
         )?;
         let mut postgres = self.user.command(&self.binaries.join("postgres"));

@@ -1,5 +1,5 @@
 //! The floor of a function that asks the database: Lambda's runtime, one connection, one plain
-//! statement. There is no token to verify, no input to check, no deadline to keep and no log.
+//! statement on a table without row-level security. There is no token to verify, no input to check, no deadline to keep and no log.
 
 use std::{collections::BTreeMap, env, str::FromStr};
 
@@ -12,18 +12,23 @@ use tokio_postgres::{Client, Config, NoTls, Row, config::SslMode, types::Type};
 
 const LIST: &str = "
     SELECT id, title, description, completed, user_id, created_at, updated_at
-    FROM task_api.task
+    FROM plain_task
     WHERE user_id = $1
     ORDER BY id
     LIMIT 1001";
 const GET: &str = "
     SELECT id, title, description, completed, user_id, created_at, updated_at
-    FROM task_api.task
+    FROM plain_task
     WHERE id = $1";
 const UPDATE: &str = "
-    UPDATE task_api.task
+    UPDATE plain_task
     SET title = $2, updated_at = now()
     WHERE id = $1
+    RETURNING id, title, description, completed, user_id, created_at, updated_at";
+
+const INSERT: &str = "
+    INSERT INTO plain_task (user_id, title)
+    VALUES ($1, $2)
     RETURNING id, title, description, completed, user_id, created_at, updated_at";
 
 /// The statement, and whose rows or which row it is about.
@@ -31,6 +36,7 @@ enum Statement {
     List(i32),
     Get(i64),
     Update(i64),
+    Insert(i32),
 }
 
 impl Statement {
@@ -41,6 +47,7 @@ impl Statement {
             "list" => Ok(Self::List(id.parse()?)),
             "get" => Ok(Self::Get(id.parse()?)),
             "update" => Ok(Self::Update(id.parse()?)),
+            "insert" => Ok(Self::Insert(id.parse()?)),
             other => Err(format!("FLOOR_STATEMENT: {other}").into()),
         }
     }
@@ -49,6 +56,9 @@ impl Statement {
         match self {
             Self::List(user) => client.query_typed(LIST, &[(user, Type::INT4)]).await,
             Self::Get(id) => client.query_typed(GET, &[(id, Type::INT8)]).await,
+            Self::Insert(user) => {
+                client.query_typed(INSERT, &[(user, Type::INT4), (&"Another title", Type::TEXT)]).await
+            }
             Self::Update(id) => client.query_typed(UPDATE, &[(id, Type::INT8), (&"Another title", Type::TEXT)]).await,
         }
     }

@@ -166,8 +166,11 @@ async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
                 fields.remove("superseded");
             }
             set_comment(transaction, &name, &comment).await?;
-        } else if !is_this && comment.get("superseded").is_none() && comment.is_object() {
-            comment["superseded"] = now.into();
+        } else if !is_this
+            && comment.get("superseded").is_none()
+            && let Some(fields) = comment.as_object_mut()
+        {
+            fields.insert("superseded".into(), now.into());
             set_comment(transaction, &name, &comment).await?;
         }
     }
@@ -233,12 +236,11 @@ async fn users(transaction: &Transaction<'_>) -> Result<(String, UserColumns), F
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.oid = to_regclass('"user"')"#;
     let found = transaction.query_opt(find, &[]).await.map_err(Failure::database)?;
-    let row = match found {
-        Some(row) => row,
-        None => {
-            transaction.batch_execute(USERS_TABLE).await.map_err(Failure::schema)?;
-            transaction.query_one(find, &[]).await.map_err(Failure::database)?
-        }
+    let row = if let Some(row) = found {
+        row
+    } else {
+        transaction.batch_execute(USERS_TABLE).await.map_err(Failure::schema)?;
+        transaction.query_one(find, &[]).await.map_err(Failure::database)?
     };
     let columns = check_users(&row)?;
     Ok((row.get(0), columns))

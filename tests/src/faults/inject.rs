@@ -5,7 +5,11 @@ use std::{fs, io::Write, path::Path, time::Duration};
 use tokio::time::sleep;
 
 use super::stage::Stage;
-use crate::{proxy::Proxy, random::Random};
+use crate::{
+    proxy::Proxy,
+    random::Random,
+    signal::{self, Signal},
+};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,13 +129,18 @@ impl Fault {
             Self::ServerCrashed => stage.restart("immediate").await,
             Self::ServerStopped => {
                 let backends = backends(stage).await;
-                signal(&backends, "-STOP").await;
+                // One may have ended meanwhile.
+                for process in &backends {
+                    signal::send(*process, Signal::SIGSTOP);
+                }
                 sleep(for_a_while(random, (200, 3900), (500, 12_000))).await;
                 if random.below(2) == 0 {
                     stage.wires().for_each(Proxy::cut);
                     sleep(for_a_while(random, (100, 1500), (100, 3000))).await;
                 }
-                signal(&backends, "-CONT").await;
+                for process in &backends {
+                    signal::send(*process, Signal::SIGCONT);
+                }
             }
             Self::ConnectionsCut => stage.wires().for_each(Proxy::cut),
             Self::AnswersLost => stage.wires().for_each(|wire| wire.lose_answers(1)),
@@ -219,18 +228,12 @@ async fn terminate(stage: &Stage, count: usize) {
 }
 
 /// The processes of the server that work for functions.
-async fn backends(stage: &Stage) -> Vec<String> {
-    let sql = "SELECT pid::TEXT FROM pg_stat_activity
+async fn backends(stage: &Stage) -> Vec<u32> {
+    let sql = "SELECT pid FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
             AND usename = current_database()";
     let rows = stage.superuser().await.query(sql, &[]).await.unwrap_or_default();
-    rows.iter().map(|row| row.get(0)).collect()
-}
-
-async fn signal(processes: &[String], name: &str) {
-    // One may have ended meanwhile.
-    let mut kill = tokio::process::Command::new("kill");
-    let _ = kill.arg(name).args(processes).stderr(std::process::Stdio::null()).status().await;
+    rows.iter().filter_map(|row| row.get::<_, i32>(0).try_into().ok()).collect()
 }
 
 /// What Lambda does between requests: the environments stand still, and their connections go.
@@ -238,7 +241,7 @@ async fn freeze(stage: &Stage, random: &mut Random) {
     let closed = stage.gate.write().await;
     stage.wires().for_each(Proxy::cut_severed);
     for fleet in &stage.fleets {
-        fleet.signal("-STOP").await;
+        fleet.signal(Signal::SIGSTOP);
     }
     if stage.long && random.below(2) == 0 {
         // Nobody is told, and every environment has to find out for itself.
@@ -251,7 +254,7 @@ async fn freeze(stage: &Stage, random: &mut Random) {
     let seconds = if stage.long { *random.pick(&[65, 5]) } else { 1 };
     sleep(Duration::from_secs(seconds)).await;
     for fleet in &stage.fleets {
-        fleet.signal("-CONT").await;
+        fleet.signal(Signal::SIGCONT);
     }
     drop(closed);
 }

@@ -12,6 +12,7 @@ mod cpu;
 mod data;
 mod flights;
 mod harness;
+mod load;
 mod machine;
 mod pin;
 mod process;
@@ -78,6 +79,12 @@ struct Modes {
     /// What verifying a token costs, by its algorithm.
     #[arg(long)]
     tokens: bool,
+    /// Through PgBouncer in transaction mode, the floors as well.
+    #[arg(long)]
+    pooler: bool,
+    /// How many requests a core of Postgres does, through PgBouncer.
+    #[arg(long)]
+    load: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +94,8 @@ enum Mode {
     Scale,
     Concurrency,
     Tokens,
+    Pooler,
+    Load,
 }
 
 /// How much is measured.
@@ -106,6 +115,8 @@ impl Options {
             Modes { scale: true, .. } => Mode::Scale,
             Modes { concurrency: true, .. } => Mode::Concurrency,
             Modes { tokens: true, .. } => Mode::Tokens,
+            Modes { pooler: true, .. } => Mode::Pooler,
+            Modes { load: true, .. } => Mode::Load,
             _ => Mode::Functions,
         }
     }
@@ -120,7 +131,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let load = machine::load();
     let processor = artefacts(options.built).await?;
     // With several requests at once the function has a core of its own.
-    let one_core = options.mode() != Mode::Concurrency && pin::this_program();
+    let one_core = ![Mode::Concurrency, Mode::Load].contains(&options.mode()) && pin::this_program();
     let database = Database::start(Durability::Throwaway, processor).await?;
     let machine = Machine::here(database.version().await?, load, one_core);
     let mut results = Results::read();
@@ -135,6 +146,22 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             }
             let shown = report::show(&figures);
             results.functions = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Pooler => {
+            let figures = functions(&database.behind_pooler(1).await?, processor, &plan).await?;
+            let shown = report::show(&figures);
+            results.pooler = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Load => {
+            let figures = load::run(&database, options.quick).await?;
+            let shown = load::show(&figures);
+            if !options.quick {
+                let path = root().join("bench/load.svg");
+                fs::write(&path, load::chart(&figures, &machine)).with_context(|| path.display().to_string())?;
+            }
+            results.load = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Cpu => {
@@ -200,12 +227,16 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
     let warm = warm::measure(&mut subjects, database, plan).await?;
     step("Measuring cold starts");
     let cold = cold::measure(&mut subjects, plan).await?;
-    step("Measuring cold starts over TLS");
-    let encrypted_database = Database::start(Durability::Encrypted, processor).await?;
-    encrypted_database.fill(calls as u64).await?;
-    let mut encrypted_subjects = subject::all(&encrypted_database, processor)?;
-    encrypted_subjects.retain(|subject| subject.database);
-    let encrypted = cold::measure(&mut encrypted_subjects, plan).await?;
+    let mut encrypted = Vec::new();
+    // A pooler has TLS before it as it is.
+    if !database.is_pooled() {
+        step("Measuring cold starts over TLS");
+        let encrypted_database = Database::start(Durability::Encrypted, processor).await?;
+        encrypted_database.fill(calls as u64).await?;
+        let mut encrypted_subjects = subject::all(&encrypted_database, processor)?;
+        encrypted_subjects.retain(|subject| subject.database);
+        encrypted = cold::measure(&mut encrypted_subjects, plan).await?;
+    }
     let mut encrypted = encrypted.iter();
     let measured: Vec<_> = subjects
         .iter()

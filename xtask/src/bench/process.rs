@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result, anyhow};
+use tests::signal::{self, Signal};
 use tokio::{
     process::{Child, Command},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -184,8 +185,7 @@ impl Process {
 
     /// Asks the process to end, and waits until it has.
     pub(super) async fn stop(mut self) -> Result<()> {
-        let pid = self.pid.to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().await?;
+        signal::send(self.pid, Signal::SIGTERM);
         self.child.wait().await?;
         Ok(())
     }

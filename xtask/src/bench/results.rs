@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{concurrency::Throughput, cpu::Share, machine::Machine, scale::Scale, stats::Ratio, tokens::Cost};
+use super::{
+    concurrency::Throughput, cpu::Share, load::Load, machine::Machine, scale::Scale, stats::Ratio, tokens::Cost,
+};
 use crate::settings::root;
 
 const FILE: &str = "bench/results.json";
@@ -18,6 +20,8 @@ pub(super) struct Results {
     pub(super) scale: Option<Run<Vec<Scale>>>,
     pub(super) concurrency: Option<Run<Vec<Throughput>>>,
     pub(super) tokens: Option<Run<Vec<Cost>>>,
+    pub(super) pooler: Option<Run<Vec<Function>>>,
+    pub(super) load: Option<Run<Vec<Load>>>,
 }
 
 /// Figures, and where they were measured.

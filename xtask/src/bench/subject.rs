@@ -1,5 +1,7 @@
 //! What is measured: each function with a request of its own, and the floor it stands on.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use anyhow::{Result, anyhow};
 use tests::gateway::{Gateway, Style};
 
@@ -14,12 +16,16 @@ pub(super) const EMPTY: &str = "empty";
 pub(super) const LIST: &str = "one-query list";
 pub(super) const GET: &str = "one-query get";
 pub(super) const UPDATE: &str = "one-query update";
+pub(super) const INSERT: &str = "one-query insert";
 
 /// The body of a task that is created or changed.
 const TITLE: &str = r#"{"title":"Another title"}"#;
 
 /// A secret that no function knows.
 const WRONG_SECRET: &str = "another-secret-that-signs-no-good-token";
+
+/// The keys that were used.
+static KEYS: AtomicU64 = AtomicU64::new(0);
 
 /// Something that can be called.
 pub(super) struct Subject {
@@ -74,7 +80,8 @@ fn samples() -> Vec<Sample> {
         read("list-tasks", LIST, tasks.clone()),
         read("get-task", GET, format!("{tasks}/1")),
         write("update-task", "PUT", task(UPDATED), Some(TITLE)),
-        write("create-task", "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)),
+        Sample { floor: INSERT, ..write("create-task", "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)) },
+        Sample { floor: INSERT, ..write(KEYED, "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)) },
         write("complete-task", "PATCH", format!("{}/complete", task(COMPLETED)), None),
         write("delete-task", "DELETE", task(DELETED), None),
         read("get-me", GET, "/api/users/me".into()),
@@ -86,8 +93,9 @@ fn samples() -> Vec<Sample> {
     ]
 }
 
-/// The first samples once more, without row-level security.
-const UNLOCKED: [&str; 3] = ["list-tasks, no RLS", "get-task, no RLS", "update-task, no RLS"];
+/// create-task with an `Idempotency-Key`, another one each time.
+const KEYED: &str = "create-task, key";
+const KEY: &str = "key-of-call-0";
 
 /// The list with a token that somebody else signed.
 pub(super) const REFUSED: &str = "refused token";
@@ -97,21 +105,17 @@ pub(super) fn all(database: &Database, processor: Processor) -> Result<Vec<Subje
     // Floors get an event as long as a function's.
     let gateway = Gateway::of_template(Style::Aws);
     let token = token::mint(&Settings::of_events(""), READER, 24)?;
-    let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None);
+    let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None, None);
     let floor = |name, statement| Subject::floor(name, statement, &payload, database, processor);
     let mut subjects = vec![
         floor(EMPTY, None),
         floor(LIST, Some(("list", i64::from(READER)))),
         floor(GET, Some(("get", 1))),
         floor(UPDATE, Some(("update", FLOOR_UPDATED))),
+        floor(INSERT, Some(("insert", i64::from(WRITER)))),
     ];
     for sample in samples() {
         subjects.push(Subject::of(&sample, &gateway, database, processor)?);
-    }
-    for (sample, name) in samples().into_iter().zip(UNLOCKED) {
-        let mut subject = Subject::of(&Sample { name, ..sample }, &gateway, database, processor)?;
-        subject.launch.variables.push(("ROW_LEVEL_SECURITY".into(), "off".into()));
-        subjects.push(subject);
     }
     Ok(subjects)
 }
@@ -165,7 +169,8 @@ impl Subject {
             settings.set("BETTER_AUTH_SECRET", WRONG_SECRET);
         }
         let token = token::mint(&settings, sample.user, 24)?;
-        let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body);
+        let key = (sample.name == KEYED).then_some(KEY);
+        let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body, key);
         let application_name = application_name(sample.name);
         let variables = database.variables_of(&application_name);
         let launch =
@@ -196,7 +201,7 @@ impl Subject {
         };
         let gateway = Gateway::of_template(Style::Aws);
         let mut subject = Self::of(&sample, &gateway, database, processor)?;
-        (_, subject.payload) = event(&gateway, sample.method, &sample.target, token, None);
+        (_, subject.payload) = event(&gateway, sample.method, &sample.target, token, None, None);
         Ok(subject)
     }
 
@@ -208,6 +213,11 @@ impl Subject {
     /// The event of the next call: another task each time for what deletes one.
     pub(super) fn payload(&mut self) -> String {
         self.calls += 1;
+        if self.name == KEYED {
+            return self
+                .payload
+                .replace(KEY, &format!("key-of-{}-{}", std::process::id(), KEYS.fetch_add(1, Ordering::Relaxed)));
+        }
         if self.binary != "delete-task" {
             return self.payload.clone();
         }
@@ -236,7 +246,14 @@ fn application_name(name: &str) -> String {
 }
 
 /// The function that a browser's request goes to, and the event that it gets.
-fn event(gateway: &Gateway, method: &str, target: &str, token: &str, body: Option<&str>) -> (String, String) {
+fn event(
+    gateway: &Gateway,
+    method: &str,
+    target: &str,
+    token: &str,
+    body: Option<&str>,
+    key: Option<&str>,
+) -> (String, String) {
     let mut request = tests::Request::new(method, target)
         .header("Accept", "*/*")
         .header("Accept-Encoding", "gzip, deflate, br")
@@ -248,6 +265,9 @@ fn event(gateway: &Gateway, method: &str, target: &str, token: &str, body: Optio
         .header("X-Forwarded-Proto", "https");
     if let Some(body) = body {
         request = request.raw("application/json", body);
+    }
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", key);
     }
     let (function, event) = gateway.event(&request);
     (function, event.to_string())

@@ -1,0 +1,19 @@
+//! Signals to processes, without a program for it: a small machine has no `kill`.
+
+pub use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{kill, killpg},
+    unistd::Pid,
+};
+
+/// Sends a signal to a process. Whether it is there, and is this user's.
+#[allow(clippy::must_use_candidate)]
+pub fn send(process: u32, signal: Signal) -> bool {
+    i32::try_from(process).is_ok_and(|process| kill(Pid::from_raw(process), signal).is_ok())
+}
+
+/// Sends a signal to all processes of a group. Whether there are any, and of this user's.
+#[allow(clippy::must_use_candidate)]
+pub fn send_to_group(group: u32, signal: Signal) -> bool {
+    i32::try_from(group).is_ok_and(|group| killpg(Pid::from_raw(group), signal).is_ok())
+}
