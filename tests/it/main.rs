@@ -12,6 +12,7 @@ mod flights;
 mod fuzz;
 mod jwks;
 mod late_writes;
+mod limits;
 mod list;
 mod lost_connections;
 mod migrations;

@@ -22,6 +22,9 @@ const NOBODY: &str = "65534";
 const ROLE: &str = "app";
 const PASSWORD: &str = "correct-horse-battery";
 
+/// The name of the tests' server.
+pub(crate) const TESTS: &str = "test";
+
 const CERTIFICATE: &str = "server.crt";
 
 /// A running server. It stops when this is dropped.
@@ -77,6 +80,10 @@ impl Server {
         step(&format!("Starting Postgres on 127.0.0.1:{port}, data in {}", cluster.data.display()));
         let mut options =
             format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400");
+        if name == TESTS {
+            // What the database counts of statements is tested.
+            options.push_str(" -c shared_preload_libraries=pg_stat_statements");
+        }
         if durability != Durability::Safe {
             options.push_str(" -c fsync=off -c synchronous_commit=off -c full_page_writes=off");
         }

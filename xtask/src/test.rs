@@ -17,7 +17,7 @@ use crate::{
     bench, browser,
     build::{self, Processor},
     dev, emulator, events, faults,
-    postgres::{Durability, Server},
+    postgres::{Durability, Server, TESTS},
     replay,
     settings::root,
     template,
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// List the steps instead of running them
     #[arg(long)]
     list: bool,
+    /// The version of Postgres to test with
+    #[arg(long, value_name = "VERSION", default_value_t = tools::POSTGRES, value_parser = clap::value_parser!(u8).range(15..=18))]
+    postgres: u8,
 }
 
 /// A step of the run. Each can be run by its name.
@@ -116,6 +119,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         }
         return Ok(());
     }
+    tools::use_postgres(options.postgres);
     let by_name = |name: &str| Step::ALL.into_iter().find(|step| step.described().0 == name);
     let (steps, filter) = match options.filter.as_deref() {
         None => (Step::ALL.to_vec(), None),
@@ -218,7 +222,7 @@ impl Run {
     async fn server(&mut self) -> Result<&Server> {
         match &mut self.server {
             Some(server) => Ok(server),
-            none => Ok(none.insert(Server::start("test", Durability::Throwaway).await?)),
+            none => Ok(none.insert(Server::start(TESTS, Durability::Throwaway).await?)),
         }
     }
 

@@ -77,8 +77,7 @@ impl Env {
             let problem = format!("is shorter than {MIN_SECRET_BYTES} bytes");
             return Err(ConfigError::new(SECRET, problem));
         }
-        // LAMBDA_TASK_ROOT is set on AWS and not by `cargo lambda watch`.
-        if secret == DEVELOPMENT_SECRET && self.get("LAMBDA_TASK_ROOT").is_some() {
+        if secret == DEVELOPMENT_SECRET && self.is_on_aws() {
             return Err(ConfigError::new(SECRET, "is the public development secret"));
         }
         Ok(Some(secret.as_bytes().to_vec()))

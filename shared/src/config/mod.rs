@@ -8,6 +8,7 @@ mod auth;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use lambda_http::http::Uri;
+use tokio_postgres::config::SslMode;
 
 pub use auth::Auth;
 
@@ -123,7 +124,16 @@ impl Env {
         if config.get_hosts().is_empty() {
             return Err(ConfigError::new(name, "names no host"));
         }
+        if self.is_on_aws() && config.get_ssl_mode() != SslMode::Require {
+            // `prefer`, the default, is unencrypted where somebody in between says that there is no TLS.
+            return Err(ConfigError::new(name, "must have sslmode=require on AWS"));
+        }
         Ok(config)
+    }
+
+    /// Whether this runs on AWS: `LAMBDA_TASK_ROOT` is set there, and not by `cargo lambda watch`.
+    fn is_on_aws(&self) -> bool {
+        self.get("LAMBDA_TASK_ROOT").is_some()
     }
 
     /// `MAX_TASKS_PER_USER`: the most tasks that a user may have, 10,000 when it is missing.
@@ -216,6 +226,17 @@ mod tests {
         let url =
             "postgresql://u:p@ep-a-1-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require";
         assert!(env(&[("DATABASE_URL", url)]).database().is_ok());
+    }
+
+    #[test]
+    fn on_aws_the_database_is_reached_over_tls() {
+        for (mode, is_good) in [("require", true), ("prefer", false), ("disable", false), ("", false)] {
+            let query = if mode.is_empty() { String::new() } else { format!("?sslmode={mode}") };
+            let url = format!("postgres://u:secret@h/d{query}");
+            let on_aws = env(&[("DATABASE_URL", &url), ("LAMBDA_TASK_ROOT", "/var/task")]).database();
+            assert_eq!(on_aws.is_ok(), is_good, "{mode}");
+            assert!(env(&[("DATABASE_URL", &url)]).database().is_ok(), "{mode}");
+        }
     }
 
     #[test]

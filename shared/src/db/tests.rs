@@ -102,3 +102,27 @@ async fn a_clock_that_was_set_back_makes_a_connection_idle() {
     *db.last_used.lock().unwrap() = SystemTime::now() + Duration::from_hours(1);
     assert!(db.is_idle());
 }
+
+/// What cannot pass by itself is tried once for each request.
+#[tokio::test]
+async fn a_password_that_is_wrong_is_one_login() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let connections = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.read(&mut [0; 4096]).await;
+            let refusal = message(b'E', b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"u\"\0\0");
+            let _ = stream.write_all(&refusal).await;
+        }
+    });
+    let config = format!("postgres://u:wrong@127.0.0.1:{port}/d?sslmode=disable").parse().unwrap();
+    let db = Db::new(&config, 1).unwrap();
+    let started = Instant::now();
+    let Err(error) = db.connection().await else { panic!("there is a connection") };
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert!(!error.is_transient() && error.needs_operator(), "{error}");
+    assert!(started.elapsed() < CONNECT_RETRY, "{:?}", started.elapsed());
+}

