@@ -5,7 +5,7 @@ use std::fmt;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{Severity, SqlState};
 
-use super::RELEASE_SCHEMA;
+use super::{Outcome, RELEASE_SCHEMA};
 
 /// The SQLSTATE with which a write ends itself that would be committed after its deadline.
 const TOO_LATE: &str = "TA001";
@@ -25,6 +25,8 @@ pub enum DbError {
     Deadline,
     /// A function that always has a row had none.
     NoRow,
+    /// A function has an outcome that is not among its own.
+    Outcome(Outcome),
     /// What routes need is not there, or not as it was made.
     Unhealthy(String),
 }
@@ -47,7 +49,7 @@ impl DbError {
                     || *state == SqlState::LOCK_NOT_AVAILABLE
                     || state.code() == TOO_LATE
             }),
-            Self::Tls(_) | Self::Pool | Self::NoRow | Self::Unhealthy(_) => false,
+            Self::Tls(_) | Self::Pool | Self::NoRow | Self::Outcome(_) | Self::Unhealthy(_) => false,
         }
     }
 
@@ -159,6 +161,9 @@ impl fmt::Display for DbError {
             ),
             Self::Statement(_) => f.write_str("the statement failed"),
             Self::Deadline => f.write_str("the deadline came before the database's answer"),
+            Self::Outcome(outcome) => {
+                write!(f, "a function of the database answered {outcome:?}, which is not its to answer")
+            }
             Self::NoRow => f.write_str("a function of the database answered no row"),
             Self::Unhealthy(problem) => f.write_str(problem),
         }
@@ -171,7 +176,7 @@ impl std::error::Error for DbError {
             Self::Tls(error) => Some(error),
             Self::Connect(error) => Some(error),
             Self::Statement(error) => Some(error),
-            Self::Pool | Self::Deadline | Self::NoRow | Self::Unhealthy(_) => None,
+            Self::Pool | Self::Deadline | Self::NoRow | Self::Outcome(_) | Self::Unhealthy(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use tokio_postgres::{
     types::{FromSql, Type},
 };
 
+use super::DbError;
 use crate::Error;
 
 /// The column `outcome`, the first of every function's.
@@ -48,8 +49,8 @@ impl Outcome {
             Self::Forbidden => Error::Forbidden,
             Self::NotFound => Error::TaskNotFound,
             Self::Stale => Error::PreconditionFailed,
-            // Of those, creating a task makes something of its own; nothing else has them.
-            Self::Limit | Self::Replayed | Self::KeyReused | Self::Late => Error::Panic,
+            // Of those, `Db::write` and creating a task make something of their own; nothing else has them.
+            Self::Limit | Self::Replayed | Self::KeyReused | Self::Late => DbError::Outcome(self).into(),
         })
     }
 }

@@ -38,8 +38,8 @@ const COLUMNS: [&str; 4] = ["id", "created_at", "updated_at", "title"];
 /// What a function runs with. `pg_temp` comes last, or else temporary tables of the caller's would come first.
 const SEARCH_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
-/// The same for those that are called by requests: left to itself, the planner would go on planning for each
-/// caller, as it takes a list for cheaper whose length it knows.
+/// The same for lists: left to itself, the planner would go on planning them for each caller, as it takes a list
+/// for cheaper whose length it knows. Of a single row it keeps the plan by itself.
 const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan";
 
 /// What every write begins and ends with.

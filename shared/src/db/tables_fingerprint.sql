@@ -2,30 +2,30 @@
 -- changes this.
 SELECT md5(string_agg(part, E'\n' ORDER BY part))
 FROM (
-    SELECT concat_ws('|', c.oid::REGCLASS, c.relowner::REGROLE, c.relrowsecurity, c.relforcerowsecurity) AS part
+    SELECT concat_ws('|', c.relname, c.relowner::REGROLE, c.relrowsecurity, c.relforcerowsecurity) AS part
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = 'task_api'::REGNAMESPACE AND c.relkind = 'r'
     UNION ALL
     SELECT concat_ws(
-        '|', l.polrelid::REGCLASS, l.polname, l.polcmd, l.polpermissive, l.polroles::REGROLE[],
+        '|', c.relname, l.polname, l.polcmd, l.polpermissive, l.polroles::REGROLE[],
         pg_get_expr(l.polqual, l.polrelid), pg_get_expr(l.polwithcheck, l.polrelid)
     )
     FROM pg_catalog.pg_policy AS l
     JOIN pg_catalog.pg_class AS c ON c.oid = l.polrelid
     WHERE c.relnamespace = 'task_api'::REGNAMESPACE
     UNION ALL
-    SELECT concat_ws('|', c.oid::REGCLASS, a.privilege_type)
+    SELECT concat_ws('|', c.relname, a.privilege_type)
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL aclexplode(c.relacl) AS a
     WHERE c.relnamespace = 'task_api'::REGNAMESPACE AND a.grantee = '{{role}}'::REGROLE
     UNION ALL
-    SELECT concat_ws('|', t.attrelid::REGCLASS, t.attname, a.privilege_type)
+    SELECT concat_ws('|', c.relname, t.attname, a.privilege_type)
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_attribute AS t ON t.attrelid = c.oid
     CROSS JOIN LATERAL aclexplode(t.attacl) AS a
     WHERE c.relnamespace = 'task_api'::REGNAMESPACE AND a.grantee = '{{role}}'::REGROLE
     UNION ALL
-    SELECT concat_ws('|', f.conname, f.conrelid::REGCLASS, f.confrelid::REGCLASS, f.confdeltype)
+    SELECT concat_ws('|', f.conname, f.confrelid::REGCLASS, f.confdeltype)
     FROM pg_catalog.pg_constraint AS f
     WHERE f.contype = 'f' AND f.connamespace = 'task_api'::REGNAMESPACE
 ) AS parts

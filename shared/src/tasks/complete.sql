@@ -5,7 +5,7 @@ CREATE FUNCTION {{functions}}.complete_task(
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT title VARCHAR, OUT description VARCHAR, OUT completed BOOLEAN,
     OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE

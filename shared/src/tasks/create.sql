@@ -7,7 +7,7 @@ CREATE FUNCTION {{functions}}.create_task(
     IN new_title TEXT, IN new_description TEXT, IN max_tasks INTEGER, IN new_key TEXT, IN new_fingerprint BYTEA,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT created_at TIMESTAMPTZ
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE

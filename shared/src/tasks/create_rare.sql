@@ -6,7 +6,7 @@ CREATE FUNCTION {{functions}}.make_room(
     IN caller {{user_id}}, IN max_tasks INTEGER, IN with_key BOOLEAN,
     OUT outcome TEXT, OUT keys INTEGER
 )
-LANGUAGE plpgsql VOLATILE {{settings}}
+LANGUAGE plpgsql VOLATILE {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -39,7 +39,7 @@ $$;
 -- Removes up to 100 keys: those older than a day, and the oldest beyond {{max_keys}}. Its caller has
 -- locked the owner's row.
 CREATE FUNCTION {{functions}}.remove_keys(caller {{user_id}}, keys INTEGER, new_key TEXT) RETURNS VOID
-LANGUAGE plpgsql VOLATILE {{settings}}
+LANGUAGE plpgsql VOLATILE {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE

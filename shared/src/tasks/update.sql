@@ -6,7 +6,7 @@ CREATE FUNCTION {{functions}}.update_task(
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT title VARCHAR, OUT description VARCHAR, OUT completed BOOLEAN,
     OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -17,10 +17,13 @@ BEGIN
     UPDATE task_api.task AS t
     SET title       = COALESCE(new_title, t.title),
         description = CASE WHEN set_description THEN new_description ELSE t.description END,
-        search_text = lower(
-            COALESCE(new_title, t.title) || chr(31)
-            || COALESCE(CASE WHEN set_description THEN new_description ELSE t.description END, '')
-        ),
+        search_text = CASE
+            WHEN new_title IS NULL AND NOT set_description THEN t.search_text
+            ELSE lower(
+                COALESCE(new_title, t.title) || chr(31)
+                || COALESCE(CASE WHEN set_description THEN new_description ELSE t.description END, '')
+            )
+        END,
         completed   = COALESCE(set_completed, t.completed),
         updated_at  = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')
     WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))

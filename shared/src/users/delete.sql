@@ -3,7 +3,7 @@ CREATE FUNCTION {{functions}}.delete_me(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE

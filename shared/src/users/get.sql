@@ -4,7 +4,7 @@ CREATE FUNCTION {{functions}}.get_me(
     OUT outcome TEXT, OUT name TEXT, OUT email TEXT, OUT image TEXT, OUT email_verified BOOLEAN,
     OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -1,6 +1,6 @@
 -- Whether the caller is there: 401 comes before 403.
 CREATE FUNCTION {{functions}}.require_user(IN caller {{user_id}}, OUT outcome TEXT)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
