@@ -147,6 +147,20 @@ async fn a_users_table_that_does_not_fit_is_named() {
     }
 }
 
+/// A database of somebody else's, in which the user has a schema of their own.
+#[tokio::test]
+async fn a_user_who_may_not_make_schemas_is_told() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let (url, name) = (database.url_of_owner_at(tests::postgres::port()), database.name().to_owned());
+    database.execute(&format!("ALTER DATABASE {name} OWNER TO postgres")).await;
+    let error = tests::migrate(&url, &[]).await.unwrap_err();
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(message.contains(&format!("GRANT CREATE ON DATABASE {name} TO {name}")), "{message}");
+    database.execute(&format!("GRANT CREATE ON DATABASE {name} TO {name}")).await;
+    assert_eq!(tests::migrate(&url, &[]).await.unwrap()["functions"], "present");
+}
+
 /// Better Auth's table as its other adapters make it, and under the schema of the user's name.
 #[tokio::test]
 async fn better_auths_table_may_be_another_adapters() {

@@ -32,6 +32,16 @@ pub(crate) enum Guards {
     OfNewerRelease,
 }
 
+/// Checks that the migrations' user may make schemas, which every release does.
+pub(crate) async fn check_privileges(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let sql = "SELECT CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN format(
+        '%I may not make schemas: have an administrator run GRANT CREATE ON DATABASE %I TO %I',
+        current_user, current_database(), current_user
+    ) END";
+    let problem: Option<String> = query(transaction, sql).await?;
+    problem.map_or(Ok(()), |problem| Err(Failure::Schema(problem)))
+}
+
 /// Takes the lock under which every run works, until the end of the transaction. It is a table of ours: an
 /// advisory lock could be held by everybody who may connect.
 pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
