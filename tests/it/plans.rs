@@ -91,3 +91,25 @@ async fn a_list_begins_at_its_users_first_task() {
     until_it_is(&api, &by_user, indexed + 4).await;
     assert_eq!(api.database.value::<i64>(&by_id).await, before);
 }
+
+/// Two users, one of whom has nearly all tasks: the other's short list is not looked for among them.
+#[tokio::test]
+async fn a_short_list_beside_a_long_one_reads_no_foreign_task() {
+    let api = Api::new().await;
+    api.database.users(&[1, 2]).await;
+    api.database
+        .execute(
+            "INSERT INTO task (user_id, title) SELECT 2, 'x' FROM generate_series(1, 9000);
+             INSERT INTO task (user_id, title) SELECT 1, 'x' FROM generate_series(1, 10);
+             ANALYZE task_api.task",
+        )
+        .await;
+    let read = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_user_tables WHERE relname = 'task'";
+    let before: i64 = api.database.value(read).await;
+    for _ in 0..10 {
+        let listed = api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
+        assert_eq!(listed.json().as_array().unwrap().len(), 10);
+    }
+    until_it_is(&api, read, before + 100).await;
+    assert_eq!(api.database.value::<i64>(read).await, before + 100);
+}

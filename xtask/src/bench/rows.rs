@@ -55,11 +55,17 @@ async fn insert(client: &Client, tasks: u64, user_id: &str, users: u64) -> Resul
         r"
         SELECT setseed(0.5);
         SET session_replication_role = replica;
-        INSERT INTO task_api.task (user_id, title, description, completed, created_at, updated_at)
-        SELECT {user_id}, {title} || CASE WHEN n / {users} IN (250, 500, 750) THEN ' {RARE}' ELSE '' END,
-            CASE WHEN random() < 0.5 THEN {description} END, random() < 0.3,
-            now() - ({tasks} - n) * INTERVAL '1 second', now() - ({tasks} - n) * INTERVAL '1 second'
-        FROM generate_series(0, {tasks}::bigint - 1) AS n, string_to_array('{WORDS}', ',') AS words;
+        INSERT INTO task_api.task_owner (user_id, tasks)
+        SELECT DISTINCT {user_id}, 2147483647 FROM generate_series(0, {users}::bigint - 1) AS n
+        ON CONFLICT DO NOTHING;
+        INSERT INTO task_api.task (user_id, title, description, completed, created_at, updated_at, search_text)
+        SELECT user_id, title, description, completed, created_at, updated_at,
+            lower(title || chr(31) || COALESCE(description, ''))
+        FROM (SELECT {user_id} AS user_id, {title} || CASE WHEN n / {users} IN (250, 500, 750) THEN ' {RARE}' ELSE '' END AS title,
+            CASE WHEN random() < 0.5 THEN {description} END AS description, random() < 0.3 AS completed,
+            now() - ({tasks} - n) * INTERVAL '1 second' AS created_at,
+            now() - ({tasks} - n) * INTERVAL '1 second' AS updated_at
+        FROM generate_series(0, {tasks}::bigint - 1) AS n, string_to_array('{WORDS}', ',') AS words) AS made;
         SET session_replication_role = origin;
         ",
         title = words(4),
