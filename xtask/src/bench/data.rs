@@ -147,6 +147,10 @@ impl Database {
 
     /// The server's process that works for whoever calls itself so.
     pub(super) async fn backend(&self, application_name: &str) -> Result<Option<u32>> {
+        if self.is_pooled() {
+            // It works for all of them in turn.
+            return Ok(None);
+        }
         let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start DESC LIMIT 1";
         let row = self.client.query_opt(sql, &[&application_name]).await.context("the server's processes")?;
         Ok(row.and_then(|row| row.get::<_, i32>(0).try_into().ok()))
