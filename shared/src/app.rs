@@ -5,7 +5,7 @@ use futures_util::join;
 use crate::{
     Error, Result,
     auth::{Owner, Verifier},
-    config::{ConfigError, Env},
+    config::{ConfigError, Env, UsersTable},
     db::Db,
     http::{Input, Request},
     users,
@@ -48,12 +48,14 @@ pub struct App {
     /// The most tasks that a user may have.
     pub max_tasks_per_user: i32,
     auth: Verifier,
+    users_table: UsersTable,
 }
 
 impl State for App {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
             auth: Verifier::new(&env.auth()?),
+            users_table: env.users_table()?,
             db: Db::from_env(env)?,
             max_tasks_per_user: env.max_tasks_per_user()?,
         })
@@ -71,24 +73,29 @@ impl App {
     /// # Errors
     /// In this order: the token, what is wrong with the request when its path names no user,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
-    pub async fn owner<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
+    pub async fn authorize<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
         let caller = self.auth.caller(request).await?;
-        let checked = request.of_owner(caller);
-        if let Err(Error::Forbidden) = checked {
+        let checked = request.authorize(&caller);
+        if let Err(Error::Forbidden) = checked
+            && self.users_table != UsersTable::None
+        {
             // A user who is gone is nobody (401) before a path is another's (403). Should the
             // database not tell, the path is another's in any case.
-            if let Err(gone @ Error::Unauthenticated(_)) = users::require(&self.db, caller.of_me()).await {
+            if let Err(gone @ Error::Unauthenticated(_)) = users::require(&self.db, &caller.authorize_me()).await {
                 return Err(gone);
             }
         }
         checked
     }
 
-    /// As [`App::owner`], for a path that names the caller as `me`.
+    /// As [`App::authorize`], for a path that names the caller as `me`.
     ///
     /// # Errors
-    /// The token, or what is wrong with the request.
-    pub async fn me<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
-        request.of_me(self.auth.caller(request).await?)
+    /// [`Error::RouteNotFound`] where there is no users table, the token, or what is wrong with the request.
+    pub async fn authorize_me<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
+        if self.users_table == UsersTable::None {
+            return Err(Error::RouteNotFound);
+        }
+        request.authorize_me(&self.auth.caller(request).await?)
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! 1. [`serve`] turns an API Gateway event into a [`http::Request`], sets its deadline and
 //!    catches what may go wrong.
-//! 2. [`App::owner`] makes an [`auth::Caller`] out of the bearer token and an [`auth::Owner`] out
+//! 2. [`App::authorize`] makes an [`auth::Caller`] out of the bearer token and an [`auth::Owner`] out
 //!    of the caller and the path, and reads what else the handler needs.
 //! 3. [`tasks`] and [`users`] run one statement on the owner's rows.
 //! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id, and

@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use tokio::{task_local, time::Instant};
 use tokio_postgres::error::DbError as PostgresError;
 
-use crate::{auth::Caller, timestamp};
+use crate::{
+    auth::{Caller, IdForLog},
+    timestamp,
+};
 
 task_local! {
     static SCOPE: Scope;
@@ -25,13 +28,13 @@ task_local! {
 /// What belongs to the request that a task is working on.
 struct Scope {
     deadline: Instant,
-    user: Cell<Option<i32>>,
+    user: Cell<Option<IdForLog>>,
     database: Cell<Duration>,
 }
 
 /// What [`in_scope`] found out about a request.
 pub(crate) struct Observed {
-    pub(crate) user_id: Option<i32>,
+    pub(crate) user_id: Option<IdForLog>,
     pub(crate) duration: Duration,
     pub(crate) database: Duration,
 }
@@ -44,7 +47,7 @@ pub(crate) async fn in_scope<T>(deadline: Instant, work: impl Future<Output = T>
         .scope(scope, async {
             let result = work.await;
             let observed = SCOPE.with(|scope| Observed {
-                user_id: scope.user.get(),
+                user_id: scope.user.take(),
                 duration: started.elapsed(),
                 database: scope.database.get(),
             });
@@ -59,9 +62,9 @@ pub(crate) fn deadline() -> Instant {
 }
 
 /// Remembers for the log whose request this is.
-pub(crate) fn note_user(caller: Caller) {
+pub(crate) fn note_user(caller: &Caller) {
     // Outside of a request there is nothing to remember it for.
-    let _ = SCOPE.try_with(|scope| scope.user.set(Some(caller.id())));
+    let _ = SCOPE.try_with(|scope| scope.user.set(Some(caller.id().for_log())));
 }
 
 /// What is kept back of an invocation's time to answer in: a request that takes longer gets its
@@ -101,7 +104,7 @@ pub(crate) struct RequestLine<'a> {
     pub(crate) route: &'a str,
     pub(crate) status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user_id: Option<i32>,
+    pub(crate) user_id: Option<IdForLog>,
     pub(crate) duration_ms: f64,
     pub(crate) database_ms: f64,
     pub(crate) cold_start: bool,

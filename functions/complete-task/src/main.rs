@@ -10,8 +10,8 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, (id, if_match, completion)) = app.owner::<(TaskId, IfMatch, Completion)>(request).await?;
-    let task = tasks::complete(&app.db, owner, id, &completion, &if_match).await?;
+    let (owner, (id, if_match, completion)) = app.authorize::<(TaskId, IfMatch, Completion)>(request).await?;
+    let task = tasks::complete(&app.db, &owner, id, &completion, &if_match).await?;
     Ok(Response::version(&task))
 }
 

@@ -9,8 +9,8 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, ()) = app.me(request).await?;
-    users::delete(&app.db, owner).await?;
+    let (owner, ()) = app.authorize_me(request).await?;
+    users::delete(&app.db, &owner).await?;
     Ok(Response::message("User deleted"))
 }
 

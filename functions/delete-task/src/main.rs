@@ -10,8 +10,8 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, (id, if_match)) = app.owner::<(TaskId, IfMatch)>(request).await?;
-    tasks::delete(&app.db, owner, id, &if_match).await?;
+    let (owner, (id, if_match)) = app.authorize::<(TaskId, IfMatch)>(request).await?;
+    tasks::delete(&app.db, &owner, id, &if_match).await?;
     Ok(Response::message("Task deleted"))
 }
 

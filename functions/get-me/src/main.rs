@@ -9,8 +9,8 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, ()) = app.me(request).await?;
-    let user = users::get(&app.db, owner).await?;
+    let (owner, ()) = app.authorize_me(request).await?;
+    let user = users::get(&app.db, &owner).await?;
     Ok(Response::ok(&user))
 }
 

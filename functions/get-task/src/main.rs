@@ -10,8 +10,8 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, id) = app.owner::<TaskId>(request).await?;
-    let task = tasks::get(&app.db, owner, id).await?;
+    let (owner, id) = app.authorize::<TaskId>(request).await?;
+    let task = tasks::get(&app.db, &owner, id).await?;
     Ok(Response::version_unless_known(&task, request))
 }
 

@@ -10,8 +10,8 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, query) = app.owner::<ListQuery>(request).await?;
-    let page = tasks::list(&app.db, owner, &query).await?;
+    let (owner, query) = app.authorize::<ListQuery>(request).await?;
+    let page = tasks::list(&app.db, &owner, &query).await?;
     Ok(Response::page(page.body, page.next))
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
         let failed = |error: &(dyn std::error::Error + 'static)| Failure::Connect(telemetry::causes(error).join(": "));
-        let tls = db::tls().map_err(|error| failed(&error))?;
+        let tls = db::tls(config).map_err(|error| failed(&error))?;
         let (client, connection) = db::with_defaults(config).connect(tls).await.map_err(|error| failed(&error))?;
         // What ends the connection, the statement at hand reports.
         let driver = tokio::spawn(async { drop(connection.await) });

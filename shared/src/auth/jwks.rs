@@ -1,5 +1,9 @@
 //! The issuer's public keys: fetched when they are needed, and kept for the life of the execution
 //! environment.
+//!
+//! A token that no known key has signed is refused only after a fetch that began when the token was there
+//! already: what others send can make it wait for the cool-down, and not be refused. When that fetch fails,
+//! nobody knows, and the answer is a 503.
 
 use std::{
     fmt,
@@ -8,7 +12,7 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use ureq::Agent;
 
 use super::keys::KeySet;
@@ -17,13 +21,19 @@ use crate::{telemetry, web};
 /// How long a fetch may take, from the name's address to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The same while there are keys that are only old: requests wait for it.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The largest set that is read, in bytes: some hundred keys.
 const MAX_BYTES: u64 = 128 * 1024;
 
-/// How long after a fetch that was of no use to the token at hand, or failed, there is no other.
-/// Whoever sends made-up key ids makes every environment ask the issuer this often, and tokens
-/// signed with a key that is newer than such a fetch wait as long.
-const COOL_DOWN: Duration = Duration::from_secs(5);
+/// The time between the beginnings of two fetches. Whoever sends made-up key ids makes every environment
+/// ask the issuer this often, and a token under a key that is newer than the last fetch waits as long at
+/// most.
+const COOL_DOWN: Duration = Duration::from_secs(1);
+
+/// The same after a fetch that failed: what needs newer keys meanwhile is answered at once.
+const COOL_DOWN_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The same while there are no keys at all, and so nothing works.
 const COOL_DOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
@@ -33,7 +43,10 @@ const COOL_DOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 const MAX_AGE: Duration = Duration::from_mins(10);
 
 /// How long after such a fetch failed there is no other, while the old keys go on being good.
-const RETRY: Duration = Duration::from_mins(1);
+const REFRESH_DELAY: Duration = Duration::from_mins(1);
+
+/// How old a set may become while the issuer cannot be reached. After that it is good for nothing.
+const MAX_AGE_IN_OUTAGE: Duration = Duration::from_hours(1);
 
 /// The keys of one issuer.
 pub(super) struct KeyCache {
@@ -42,18 +55,49 @@ pub(super) struct KeyCache {
     may_be_absent: bool,
     agent: Agent,
     cached: Mutex<Cached>,
-    /// Held while fetching: whoever else needs keys waits for that fetch and has no other.
+    /// Held while fetching: whoever else needs keys waits for that fetch.
     fetching: tokio::sync::Mutex<()>,
 }
 
-/// Times are by the wall clock: others stand still while the environment is frozen.
 #[derive(Clone, Default)]
 struct Cached {
     keys: Option<Arc<KeySet>>,
-    /// When the keys are old.
-    best_before: Option<SystemTime>,
-    /// When the next fetch may be.
-    not_before: Option<SystemTime>,
+    /// When the issuer last said that these are its keys.
+    confirmed: Option<Moment>,
+    last_fetch: Option<Fetch>,
+    /// When keys that are old may be fetched again.
+    refresh_after: Option<Instant>,
+}
+
+/// The last fetch that was begun.
+#[derive(Clone, Copy)]
+struct Fetch {
+    began: Instant,
+    failed: bool,
+}
+
+/// A moment by two clocks: one stands still while the environment is frozen, the other may be set back.
+#[derive(Clone, Copy)]
+struct Moment(Instant, SystemTime);
+
+impl Moment {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    fn age(self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
+}
+
+/// What became of asking for newer keys.
+pub(super) enum Newer {
+    /// Other keys than those that were known.
+    Set(Arc<KeySet>),
+    /// The issuer has no others.
+    None,
+    /// The issuer has not answered.
+    Unknown,
 }
 
 impl KeyCache {
@@ -69,95 +113,106 @@ impl KeyCache {
 
     /// A cache that was filled just now, by an issuer that cannot be reached.
     #[cfg(test)]
-    pub(super) fn holding(document: &str) -> Option<Self> {
+    pub(super) fn with_keys(document: &str) -> Option<Self> {
         let set = KeySet::parse(document.to_owned()).ok()?;
         let cache = Self::new("http://127.0.0.1:1/", false);
-        cache.hold(Arc::new(set));
+        cache.confirm(Some(Arc::new(set)));
         Some(cache)
     }
 
-    /// The keys as they were last fetched.
+    /// Fetches the keys ahead of the first token.
+    pub(super) async fn warm_up(&self) {
+        let _fetching = self.fetching.lock().await;
+        self.fetch(None, TIMEOUT).await;
+    }
+
+    /// The keys as they were last fetched, unless that was too long ago.
     pub(super) fn current(&self) -> Option<Arc<KeySet>> {
-        self.cached().keys
-    }
-
-    /// Whether the keys are so old that a good token should be looked at again with new ones.
-    pub(super) fn is_old(&self) -> bool {
-        self.cached().best_before.is_some_and(has_passed)
-    }
-
-    /// The keys that are in place of `seen` meanwhile, fetched if need be. None when there are no
-    /// others, or when it is too early to ask again.
-    pub(super) async fn other_than(&self, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
-        let _fetching = timeout_at(telemetry::deadline(), self.fetching.lock()).await.ok()?;
         let cached = self.cached();
-        if let Some(keys) = &cached.keys
-            && !seen.is_some_and(|seen| Arc::ptr_eq(seen, keys))
-        {
-            return Some(Arc::clone(keys));
-        }
-        if cached.not_before.is_some_and(|time| !has_passed(time)) {
-            return None;
-        }
-        let cool_down = if cached.keys.is_some() { COOL_DOWN } else { COOL_DOWN_WITHOUT_KEYS };
-        // Before the fetch: one that is given up on counts as well.
-        self.change(|cached| {
-            cached.not_before = Some(SystemTime::now() + cool_down);
-            cached.best_before = cached.best_before.map(|time| time.max(SystemTime::now() + RETRY));
-        });
-        match timeout_at(telemetry::deadline(), self.fetch()).await.unwrap_or(Err(FetchError::Deadline)) {
-            Ok(published) if seen.is_some_and(|seen| seen.published == published) => {
-                self.change(|cached| cached.best_before = Some(SystemTime::now() + MAX_AGE));
-                None
+        cached.keys.filter(|_| cached.confirmed.is_some_and(|confirmed| confirmed.age() < MAX_AGE_IN_OUTAGE))
+    }
+
+    /// Whether the keys are so old that a good token should be verified again with new ones.
+    pub(super) fn are_old(&self) -> bool {
+        let cached = self.cached();
+        let is_due = cached.refresh_after.is_none_or(|time| time <= Instant::now());
+        is_due && cached.confirmed.is_none_or(|confirmed| confirmed.age() >= MAX_AGE)
+    }
+
+    /// The keys in place of those that are `known` and old, when the issuer has others and says so soon.
+    pub(super) async fn refresh(&self, known: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
+        // Whoever is fetching them does so for all.
+        let _fetching = self.fetching.try_lock().ok()?;
+        self.change(|cached| cached.refresh_after = Some(Instant::now() + REFRESH_DELAY));
+        self.fetch(known, REFRESH_TIMEOUT).await;
+        self.cached().keys.filter(|keys| !known.is_some_and(|known| Arc::ptr_eq(known, keys)))
+    }
+
+    /// The keys in place of those that are `known`, to a token that has been here since `arrived`: at the
+    /// latest those of the next fetch.
+    pub(super) async fn newer(&self, known: Option<&Arc<KeySet>>, arrived: Instant) -> Newer {
+        let Ok(_fetching) = timeout_at(telemetry::deadline(), self.fetching.lock()).await else {
+            return Newer::Unknown;
+        };
+        loop {
+            if let Some(keys) = self.current()
+                && !known.is_some_and(|known| Arc::ptr_eq(known, &keys))
+            {
+                return Newer::Set(keys);
             }
-            Ok(published) => {
-                let taken = self.take(published);
-                // The first keys are of use to whoever comes.
-                if seen.is_none() && taken.is_some() {
-                    self.was_of_use();
+            let cached = self.cached();
+            if let Some(last) = cached.last_fetch {
+                if last.began >= arrived {
+                    return if last.failed { Newer::Unknown } else { Newer::None };
                 }
-                taken
+                let next = last.began + cached.cool_down(last.failed);
+                if last.failed && next > Instant::now() {
+                    return Newer::Unknown;
+                }
+                if timeout_at(telemetry::deadline(), sleep_until(next)).await.is_err() {
+                    return Newer::Unknown;
+                }
             }
-            Err(FetchError::Absent) if self.may_be_absent && cached.keys.is_none() => {
-                let none = Arc::new(KeySet::default());
-                self.change(|cached| cached.keys = Some(Arc::clone(&none)));
-                Some(none)
-            }
-            Err(error) => {
-                telemetry::warn("the issuer's keys cannot be fetched", &error);
-                None
-            }
+            self.fetch(known, TIMEOUT).await;
         }
     }
 
-    /// A fetch brought what was needed: the next need not wait for the cool-down.
-    pub(super) fn was_of_use(&self) {
-        self.change(|cached| cached.not_before = None);
-    }
-
-    fn take(&self, published: String) -> Option<Arc<KeySet>> {
-        match KeySet::parse(published) {
-            Ok(set) => {
-                telemetry::info("new keys of the issuer", &json!({ "keys": set.ids().collect::<Vec<_>>() }));
-                let set = Arc::new(set);
-                self.hold(Arc::clone(&set));
-                Some(set)
+    /// Fetches the keys, by whoever holds `fetching`, and keeps what came of it.
+    async fn fetch(&self, known: Option<&Arc<KeySet>>, time: Duration) {
+        let began = Instant::now();
+        // A fetch that is given up on has failed as well.
+        self.change(|cached| cached.last_fetch = Some(Fetch { began, failed: true }));
+        let end = telemetry::deadline().min(began + time);
+        match timeout_at(end, self.get()).await.unwrap_or(Err(FetchError::Deadline)) {
+            Ok(published) if known.is_some_and(|known| known.published == published) => self.confirm(None),
+            Ok(published) => match KeySet::parse(published) {
+                Ok(set) => {
+                    let keys: Vec<_> = set.ids().collect();
+                    telemetry::info("new keys of the issuer", &json!({ "keys": keys, "of_no_use": set.of_no_use }));
+                    self.confirm(Some(Arc::new(set)));
+                }
+                Err(error) => telemetry::warn("the issuer's keys cannot be read", &error),
+            },
+            Err(FetchError::Absent) if self.may_be_absent && self.cached().keys.is_none_or(|keys| keys.is_empty()) => {
+                self.confirm(known.is_none().then(Arc::default));
             }
-            Err(error) => {
-                telemetry::warn("the issuer's keys are of no use", &error);
-                None
-            }
+            Err(error) => telemetry::warn("the issuer's keys cannot be fetched", &error),
         }
     }
 
-    fn hold(&self, set: Arc<KeySet>) {
+    /// Keeps the keys that the issuer has, or those that are here already.
+    fn confirm(&self, set: Option<Arc<KeySet>>) {
         self.change(|cached| {
-            cached.keys = Some(set);
-            cached.best_before = Some(SystemTime::now() + MAX_AGE);
+            cached.keys = set.or(cached.keys.take());
+            cached.confirmed = Some(Moment::now());
+            cached.refresh_after = None;
+            if let Some(last) = &mut cached.last_fetch {
+                last.failed = false;
+            }
         });
     }
 
-    async fn fetch(&self) -> Result<String, FetchError> {
+    async fn get(&self) -> Result<String, FetchError> {
         let (agent, url) = (self.agent.clone(), self.url.clone());
         let fetched = tokio::task::spawn_blocking(move || {
             let mut answer = agent.get(&url).header("accept", "application/json").call()?;
@@ -181,10 +236,15 @@ impl KeyCache {
     }
 }
 
-/// Whether a time has come. One that is further away than any this module sets was made by a clock
-/// that has been set back since.
-fn has_passed(time: SystemTime) -> bool {
-    time.duration_since(SystemTime::now()).map_or(true, |left| left.is_zero() || left > MAX_AGE)
+impl Cached {
+    /// The time from the beginning of a fetch to that of the next.
+    fn cool_down(&self, failed: bool) -> Duration {
+        match (&self.keys, failed) {
+            (None, _) => COOL_DOWN_WITHOUT_KEYS,
+            (Some(_), true) => COOL_DOWN_AFTER_FAILURE,
+            (Some(_), false) => COOL_DOWN,
+        }
+    }
 }
 
 /// Why there are no new keys.
@@ -234,82 +294,132 @@ mod tests {
 
     /// An issuer whose set has another key each time; answers its address and how often it was asked.
     async fn issuer() -> (String, Arc<AtomicUsize>) {
+        serve(|count| Some(set(&count.to_string()))).await
+    }
+
+    /// An issuer that always publishes the same; nothing, when it is empty.
+    async fn publishing(document: &'static str) -> (String, Arc<AtomicUsize>) {
+        serve(move |_| (!document.is_empty()).then(|| document.to_owned())).await
+    }
+
+    async fn serve(document: impl Fn(usize) -> Option<String> + Send + 'static) -> (String, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let count = Arc::new(AtomicUsize::new(0));
         let fetches = Arc::clone(&count);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let body = set(&count.fetch_add(1, Ordering::SeqCst).to_string());
+                let body = document(count.fetch_add(1, Ordering::SeqCst));
                 let _ = stream.read(&mut [0; 4096]).await;
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
+                let body = body.unwrap_or_default();
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 let _ = stream.write_all((head + &body).as_bytes()).await;
             }
         });
         (url, fetches)
     }
 
+    fn known(newer: Newer) -> Arc<KeySet> {
+        let Newer::Set(set) = newer else { panic!("no set") };
+        set
+    }
+
+    /// Makes the last fetch, and the last time that the keys were seen, as long ago as that.
+    fn age(cache: &KeyCache, age: Duration) {
+        let before = |now: Instant| now.checked_sub(age).unwrap();
+        cache.change(|cached| {
+            cached.confirmed = Some(Moment(before(Instant::now()), SystemTime::now() - age));
+            cached.last_fetch = cached.last_fetch.map(|last| Fetch { began: before(last.began), ..last });
+        });
+    }
+
     #[tokio::test]
     async fn whoever_waits_shares_one_fetch() {
         let (url, fetches) = issuer().await;
         let cache = KeyCache::new(&url, false);
-        let sets = join_all((0..50).map(|_| cache.other_than(None))).await;
-        assert!(sets.iter().all(|set| set.as_ref().unwrap().candidates(Some("0"), Algorithm::EdDSA).count() == 1));
+        let arrived = Instant::now();
+        let sets = join_all((0..50).map(|_| cache.newer(None, arrived))).await;
+        assert!(sets.into_iter().all(|set| known(set).candidates(Some("0"), Algorithm::EdDSA).count() == 1));
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
     }
 
+    /// What others have sent, and made fetched, is no reason to refuse a token: it waits for a fetch of its own.
     #[tokio::test]
-    async fn there_is_one_fetch_in_a_cool_down_and_another_after_it() {
+    async fn a_token_is_refused_after_a_fetch_that_began_when_it_was_there() {
         let (url, fetches) = issuer().await;
         let cache = KeyCache::new(&url, false);
-        let first = cache.other_than(None).await;
-        let second = cache.other_than(first.as_ref()).await;
-        assert!(cache.other_than(second.as_ref()).await.is_none());
-        cache.change(|cached| cached.not_before = Some(SystemTime::now()));
-        let third = cache.other_than(second.as_ref()).await.unwrap();
-        assert_eq!(third.candidates(Some("2"), Algorithm::EdDSA).count(), 1);
+        let first = known(cache.newer(None, Instant::now()).await);
+        let arrived = Instant::now();
+        let began = cache.cached().last_fetch.unwrap().began;
+        let second = known(cache.newer(Some(&first), arrived).await);
+        assert!(began.elapsed() >= COOL_DOWN, "the issuer is asked no more often");
+        assert_eq!(second.candidates(Some("1"), Algorithm::EdDSA).count(), 1);
+        assert!(matches!(cache.newer(Some(&second), arrived).await, Newer::None), "that was its fetch");
         // Whoever still holds an older set gets the newest without a fetch.
-        assert!(cache.other_than(first.as_ref()).await.is_some_and(|set| Arc::ptr_eq(&set, &third)));
-        assert_eq!(fetches.load(Ordering::SeqCst), 3);
+        assert!(Arc::ptr_eq(&known(cache.newer(Some(&first), Instant::now()).await), &second));
+        assert_eq!(fetches.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
-    async fn old_keys_are_good_while_the_issuer_is_down() {
-        let cache = KeyCache::holding(&set("1")).unwrap();
-        assert!(!cache.is_old());
-        cache.change(|cached| cached.best_before = Some(SystemTime::now()));
-        assert!(cache.is_old());
+    async fn nobody_is_refused_while_the_issuer_is_down() {
+        let cache = KeyCache::with_keys(&set("1")).unwrap();
         let known = cache.current();
-        assert!(cache.other_than(known.as_ref()).await.is_none());
-        assert!(!cache.is_old(), "the next is tried a little later");
+        let asked = || cache.newer(known.as_ref(), Instant::now());
+        assert!(matches!(asked().await, Newer::Unknown));
+        let began = cache.cached().last_fetch.unwrap().began;
+        assert!(matches!(asked().await, Newer::Unknown));
+        assert!(began.elapsed() < COOL_DOWN, "nobody waits");
+        assert_eq!(cache.cached().last_fetch.unwrap().began, began, "nor asks again at once");
+        age(&cache, COOL_DOWN_AFTER_FAILURE);
+        assert!(matches!(asked().await, Newer::Unknown));
+        assert_ne!(cache.cached().last_fetch.unwrap().began, began);
+    }
+
+    #[tokio::test]
+    async fn old_keys_are_good_for_an_hour_of_an_outage() {
+        let cache = KeyCache::with_keys(&set("1")).unwrap();
+        assert!(!cache.are_old());
+        age(&cache, MAX_AGE);
+        assert!(cache.are_old());
+        let known = cache.current();
+        assert!(cache.refresh(known.as_ref()).await.is_none());
+        assert!(!cache.are_old(), "the next is tried a little later");
         assert!(cache.current().is_some());
+        age(&cache, MAX_AGE_IN_OUTAGE);
+        assert!(cache.current().is_none());
+        assert!(matches!(cache.newer(None, Instant::now()).await, Newer::Unknown));
+    }
+
+    #[tokio::test]
+    async fn keys_that_are_withdrawn_are_good_no_more() {
+        let (url, _) = publishing(r#"{"keys":[]}"#).await;
+        let cache = KeyCache::new(&url, false);
+        cache.confirm(Some(Arc::new(KeySet::parse(set("1")).unwrap())));
+        let known = cache.current();
+        let newer = cache.refresh(known.as_ref()).await.unwrap();
+        assert!(newer.is_empty() && cache.current().unwrap().is_empty());
     }
 
     /// What an issuer that has keys for other tokens than HS256 says when it is half up.
     #[tokio::test]
     async fn keys_that_are_there_are_not_given_up_for_none() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let _ = stream.read(&mut [0; 4096]).await;
-                let absent = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-                let _ = stream.write_all(absent.as_bytes()).await;
-            }
-        });
+        let (url, _) = publishing("").await;
         let cache = KeyCache::new(&url, true);
-        assert_eq!(cache.other_than(None).await.unwrap().ids().count(), 0, "none is as it should be");
-        cache.hold(Arc::new(KeySet::parse(set("1")).unwrap()));
-        cache.change(|cached| (cached.best_before, cached.not_before) = (Some(SystemTime::now()), None));
+        assert!(known(cache.newer(None, Instant::now()).await).is_empty(), "none is as it should be");
+        cache.confirm(Some(Arc::new(KeySet::parse(set("1")).unwrap())));
+        age(&cache, MAX_AGE);
         let known = cache.current();
-        assert!(cache.other_than(known.as_ref()).await.is_none());
+        assert!(cache.refresh(known.as_ref()).await.is_none());
         assert_eq!(cache.current().unwrap().ids().collect::<Vec<_>>(), [Some("1")]);
     }
 
+    /// The wall clock tells how long the environment was frozen, and may be set back.
     #[test]
     fn a_clock_that_was_set_back_does_not_stop_fetching() {
-        let now = SystemTime::now();
-        assert!(has_passed(now) && has_passed(now + Duration::from_hours(1)));
-        assert!(!has_passed(now + Duration::from_secs(5)));
+        let hour = Duration::from_hours(1);
+        let now = Moment::now();
+        assert!(Moment(now.0, now.1 - hour).age() >= hour, "frozen");
+        assert!(Moment(now.0.checked_sub(hour).unwrap(), now.1 + 2 * hour).age() >= hour, "set back");
     }
 }

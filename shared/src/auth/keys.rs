@@ -31,17 +31,25 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key in a JWK, when it is one for signatures of a kind that this library verifies.
-    fn of(value: &Value) -> Option<Self> {
-        let jwk = Jwk::deserialize(value).ok()?;
+    /// The key in a JWK.
+    ///
+    /// # Errors
+    /// Why no token can be verified with it.
+    fn from_jwk(value: &Value) -> Result<Self, &'static str> {
+        let mut value = value.clone();
+        // RFC 9864, section 2.2: the same algorithm by its newer name.
+        if let Some(algorithm) = value.get_mut("alg").filter(|algorithm| *algorithm == "Ed25519") {
+            *algorithm = "EdDSA".into();
+        }
+        let jwk = Jwk::deserialize(value).map_err(|_| "it is not a JWK of a kind that is known")?;
         let common = &jwk.common;
         if common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
-            return None;
+            return Err("its use is not sig");
         }
         if common.key_operations.as_ref().is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
-            return None;
+            return Err("its key_ops are without verify");
         }
-        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| "it is broken")?;
         let bytes = |text: &str| super::token::decode(text).map(|bytes| bytes.len());
         let algorithms: &[Algorithm] = match (&jwk.algorithm, common.key_algorithm) {
             (AlgorithmParameters::OctetKeyPair(pair), None | Some(KeyAlgorithm::EdDSA))
@@ -62,13 +70,14 @@ impl Key {
                     None => &[Algorithm::RS256, Algorithm::PS256],
                     Some(KeyAlgorithm::RS256) => &[Algorithm::RS256],
                     Some(KeyAlgorithm::PS256) => &[Algorithm::PS256],
-                    Some(_) => return None,
+                    Some(_) => return Err("its algorithm is not EdDSA, ES256, RS256 or PS256"),
                 }
             }
-            // Above all no `oct`: a public set has no secrets in it.
-            _ => return None,
+            (AlgorithmParameters::OctetKey(_), _) => return Err("it is a secret, and a public set has none"),
+            (AlgorithmParameters::RSA(_), _) => return Err("it has fewer than 2048 or more than 4096 bits"),
+            _ => return Err("its curve or algorithm is not Ed25519 with EdDSA or P-256 with ES256"),
         };
-        Some(Self { id: common.key_id.clone(), algorithms, decoding: key })
+        Ok(Self { id: common.key_id.clone(), algorithms, decoding })
     }
 }
 
@@ -78,19 +87,34 @@ pub(super) struct KeySet {
     keys: Vec<Key>,
     /// The document.
     pub(super) published: String,
+    /// Why each of its other keys is of no use here.
+    pub(super) of_no_use: Vec<&'static str>,
 }
 
 impl KeySet {
-    /// The set in a document. Keys that are of no use here are skipped; a document that has no
-    /// other is not a set.
-    pub(super) fn parse(published: String) -> Result<Self, Useless> {
+    /// The set in a document. Keys that are of no use here are skipped; a set may have no others.
+    ///
+    /// # Errors
+    /// When it is not a JWK set.
+    pub(super) fn parse(published: String) -> Result<Self, InvalidKeySet> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<Value>,
         }
-        let document: Document = serde_json::from_str(&published).map_err(Useless::Malformed)?;
-        let keys: Vec<_> = document.keys.iter().filter_map(Key::of).collect();
-        if keys.is_empty() { Err(Useless::Empty) } else { Ok(Self { keys, published }) }
+        let document: Document = serde_json::from_str(&published).map_err(InvalidKeySet)?;
+        let (mut keys, mut of_no_use) = (Vec::new(), Vec::new());
+        for key in &document.keys {
+            match Key::from_jwk(key) {
+                Ok(key) => keys.push(key),
+                Err(reason) => of_no_use.push(reason),
+            }
+        }
+        Ok(Self { keys, published, of_no_use })
+    }
+
+    /// Whether no token can be verified with it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The keys' own names.
@@ -105,28 +129,19 @@ impl KeySet {
     }
 }
 
-/// Why a document is no set of keys.
+/// What is wrong with a document that is not a JWK set.
 #[derive(Debug)]
-pub(super) enum Useless {
-    Malformed(serde_json::Error),
-    Empty,
-}
+pub(super) struct InvalidKeySet(serde_json::Error);
 
-impl fmt::Display for Useless {
+impl fmt::Display for InvalidKeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed(_) => "the answer is not a JWK set",
-            Self::Empty => "no key of the set is for signatures with EdDSA, ES256, RS256 or PS256",
-        })
+        f.write_str("the answer is not a JWK set")
     }
 }
 
-impl std::error::Error for Useless {
+impl std::error::Error for InvalidKeySet {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Malformed(error) => Some(error),
-            Self::Empty => None,
-        }
+        Some(&self.0)
     }
 }
 
@@ -161,9 +176,20 @@ mod tests {
         ];
         for key in useless {
             let document = |keys: Value| json!({ "keys": keys }).to_string();
-            assert!(matches!(KeySet::parse(document(json!([key]))), Err(Useless::Empty)), "{key}");
-            let set = KeySet::parse(document(json!([key, good]))).ok().unwrap();
+            let set = KeySet::parse(document(json!([key, good]))).unwrap();
             assert_eq!(set.candidates(Some("good"), Algorithm::EdDSA).count(), 1, "{key}");
+            assert_eq!(set.of_no_use.len(), 1, "{key}");
         }
+        assert!(KeySet::parse(json!({ "keys": [] }).to_string()).unwrap().is_empty());
+        for document in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
+            assert!(KeySet::parse(document.to_owned()).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn an_algorithm_may_have_its_newer_name() {
+        let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": ED25519, "kid": "1", "alg": "Ed25519" });
+        let set = KeySet::parse(json!({ "keys": [key] }).to_string()).unwrap();
+        assert_eq!(set.candidates(Some("1"), Algorithm::EdDSA).count(), 1);
     }
 }

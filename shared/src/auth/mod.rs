@@ -6,28 +6,28 @@
 //!
 //! ```
 //! # async fn _f(db: &shared::db::Db, caller: shared::auth::Caller) -> shared::Result<()> {
-//! let owner = caller.of_path(101)?;
-//! shared::users::get(db, owner).await?;
+//! let owner = caller.authorize("101")?;
+//! shared::users::get(db, &owner).await?;
 //! # Ok(()) }
 //! ```
 //!
 //! An owner cannot be made up:
 //! ```compile_fail,E0423
 //! # async fn _f(db: &shared::db::Db) -> shared::Result<()> {
-//! let owner = shared::auth::Owner(101);
-//! shared::users::get(db, owner).await?;
+//! let owner = shared::auth::Owner(shared::auth::UserId::Integer(101));
+//! shared::users::get(db, &owner).await?;
 //! # Ok(()) }
 //! ```
 //! A caller is not one yet, as nobody has looked at the path:
 //! ```compile_fail,E0308
 //! # async fn _f(db: &shared::db::Db, caller: shared::auth::Caller) -> shared::Result<()> {
-//! shared::users::get(db, caller).await?;
+//! shared::users::get(db, &caller).await?;
 //! # Ok(()) }
 //! ```
-//! Nor is a number from the path:
+//! Nor is an id from the path:
 //! ```compile_fail,E0308
-//! # async fn _f(db: &shared::db::Db, user_id: i32) -> shared::Result<()> {
-//! shared::users::get(db, user_id).await?;
+//! # async fn _f(db: &shared::db::Db, user_id: shared::auth::UserId) -> shared::Result<()> {
+//! shared::users::get(db, &user_id).await?;
 //! # Ok(()) }
 //! ```
 //! And no statement runs beside the owner:
@@ -37,71 +37,54 @@
 //! # Ok(()) }
 //! ```
 
+mod claims;
 mod jwks;
 mod keys;
 mod token;
+mod user_id;
 #[cfg(test)]
 mod vectors;
 
 pub use token::Verifier;
+pub(crate) use user_id::IdForLog;
+pub use user_id::{InPath, UserId, UserIds};
 
 use crate::{Error, Result};
 
 /// The user whom a verified token names. Whether that user still exists, the statement finds out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller(i32);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller(UserId);
 
 impl Caller {
-    /// Parses `sub`, which must be spelled as Better Auth spells an id it made: the digits of a
-    /// positive Postgres `integer`, nothing else.
-    fn from_subject(subject: &str) -> Option<Self> {
-        let id: i32 = subject.parse().ok()?;
-        (id > 0 && id.to_string() == subject).then_some(Self(id))
-    }
-
     /// The user's id.
     #[must_use]
-    pub fn id(self) -> i32 {
-        self.0
+    pub fn id(&self) -> &UserId {
+        &self.0
     }
 
     /// The owner of the rows under `/api/{user_id}/…`.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when the path is another user's.
-    pub fn of_path(self, user_id: i128) -> Result<Owner> {
-        if i128::from(self.0) == user_id { Ok(Owner(self.0)) } else { Err(Error::Forbidden) }
+    pub fn authorize(&self, user_id: &str) -> Result<Owner> {
+        if self.0.is_named(user_id) { Ok(Owner(self.0.clone())) } else { Err(Error::Forbidden) }
     }
 
     /// The owner of the rows under `/api/users/me`, a path that is the caller's by definition.
     #[must_use]
-    pub fn of_me(self) -> Owner {
-        Owner(self.0)
+    pub fn authorize_me(&self) -> Owner {
+        Owner(self.0.clone())
     }
 }
 
 /// The right to a user's rows: the token and the path agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner(i32);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner(UserId);
 
 impl Owner {
     /// The user's id.
     #[must_use]
-    pub fn id(self) -> i32 {
-        self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subject_is_a_canonical_positive_integer() {
-        assert_eq!(Caller::from_subject("101"), Some(Caller(101)));
-        assert_eq!(Caller::from_subject("2147483647"), Some(Caller(i32::MAX)));
-        for wrong in ["", "0", "-1", "+1", "01", "1.0", " 1", "1_0", "１", "alice", "2147483648"] {
-            assert_eq!(Caller::from_subject(wrong), None, "{wrong:?}");
-        }
+    pub fn id(&self) -> &UserId {
+        &self.0
     }
 }

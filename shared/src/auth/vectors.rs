@@ -5,7 +5,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::token::{Refusal, Verifier};
+use super::{
+    UserIds,
+    token::{TokenError, Verifier},
+};
 use crate::config;
 
 #[derive(Deserialize)]
@@ -41,14 +44,21 @@ const OTHERWISE: [(&str, &str); 7] = [
 /// A verifier that holds tokens to the keys of a group, as far as it would be configured with them.
 fn verifier(keys: &[Value]) -> Option<Verifier> {
     let secret = |key: &Value| URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap()).unwrap();
-    let nothing = config::Auth { secret: None, jwks_url: None, issuer: None, audience: None };
+    let nothing = config::Auth {
+        secret: None,
+        jwks_url: None,
+        issuer: None,
+        audience: None,
+        user_ids: UserIds::Integer,
+        user_claim: None,
+    };
     if let [key] = keys
         && key["kty"] == "oct"
     {
         let secret = Some(secret(key)).filter(|secret| secret.len() >= config::MIN_SECRET_BYTES)?;
         return Some(Verifier::new(&config::Auth { secret: Some(secret), ..nothing }));
     }
-    Verifier::of_keys(&json!({ "keys": keys }).to_string(), &nothing)
+    Verifier::with_keys(&json!({ "keys": keys }).to_string(), &nothing)
 }
 
 /// No payload of a vector has the claims of an access token, so every one is refused: good is a
@@ -56,7 +66,7 @@ fn verifier(keys: &[Value]) -> Option<Verifier> {
 fn is_signed(verifier: &Verifier, token: &str) -> bool {
     // With the time that a fetch takes: a signature that no key made asks for newer keys.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    matches!(runtime.block_on(verifier.judged(token)), Ok(_) | Err(Refusal::Claims(_)))
+    matches!(runtime.block_on(verifier.verify(token)), Ok(_) | Err(TokenError::Claims(_)))
 }
 
 #[test]

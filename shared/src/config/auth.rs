@@ -1,10 +1,25 @@
 //! Whose tokens are good.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use lambda_http::http::Uri;
 
 use super::{ConfigError, DEVELOPMENT_SECRET, Env, MIN_SECRET_BYTES, origin};
+use crate::auth::UserIds;
+
+/// Secrets that anyone can look up: Better Auth's default, the examples of its pages, and this project's.
+const KNOWN_SECRETS: [&str; 4] = [
+    DEVELOPMENT_SECRET,
+    "better-auth-secret-12345678901234567890",
+    "better-auth-secret-that-is-long-enough-for-validation-test",
+    "your-secret-key-here-min-32-chars-long",
+];
+
+/// The fewest different bytes of a secret that somebody did not just hold a key down for.
+const MIN_DIFFERENT_BYTES: usize = 10;
+
+/// Claims that are no id of a user: those of every token, and an address, which its user may change.
+const NO_USER_CLAIMS: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "email"];
 
 /// Whose tokens are good. It has no `Debug`: it holds the secret.
 #[derive(Clone)]
@@ -15,8 +30,12 @@ pub struct Auth {
     pub jwks_url: Option<String>,
     /// What `iss` must be. It is `None`, and `iss` not looked at, only when there is no `jwks_url`.
     pub issuer: Option<String>,
-    /// What `aud` must be or have among it; `None` as the issuer.
+    /// What `aud` must be or have among it; `None` as the issuer, and then no token may have one.
     pub audience: Option<String>,
+    /// The kind of ids that users have.
+    pub user_ids: UserIds,
+    /// The claim with the user's id, where it is not `sub`: a name, or names joined with dots.
+    pub user_claim: Option<String>,
 }
 
 /// Where Better Auth publishes its keys: below its base path, which is `/api/auth` unless the URL
@@ -53,8 +72,8 @@ impl Env {
             Some(url) => Some(url),
             None => better_auth.as_deref().map(jwks_of),
         };
-        let issuer = self.get("JWT_ISSUER").map(str::to_owned).or_else(|| origin.clone());
-        let audience = self.get("JWT_AUDIENCE").map(str::to_owned).or(origin);
+        let issuer = self.text("JWT_ISSUER")?.map(str::to_owned).or_else(|| origin.clone());
+        let audience = self.text("JWT_AUDIENCE")?.map(str::to_owned).or(origin);
         if secret.is_none() && jwks_url.is_none() {
             let problem = "is missing; set it to the URL of Better Auth, or BETTER_AUTH_SECRET to its secret";
             return Err(ConfigError::new("BETTER_AUTH_URL", problem));
@@ -67,25 +86,45 @@ impl Env {
                 }
             }
         }
-        Ok(Auth { secret, jwks_url, issuer, audience })
+        Ok(Auth { secret, jwks_url, issuer, audience, user_ids: self.user_ids()?, user_claim: self.user_claim()? })
+    }
+
+    /// `TOKEN_USER_CLAIM`: the claim that has the user's id, `sub` when it is missing.
+    fn user_claim(&self) -> Result<Option<String>, ConfigError> {
+        const NAME: &str = "TOKEN_USER_CLAIM";
+        let Some(claim) = self.text(NAME)?.filter(|claim| *claim != "sub") else { return Ok(None) };
+        if claim.split('.').any(str::is_empty) && !claim.contains("://") {
+            return Err(ConfigError::new(NAME, "must be the name of a claim, or names joined with dots, as user.id"));
+        }
+        if NO_USER_CLAIMS.contains(&claim) || claim.ends_with(".email") {
+            return Err(ConfigError::new(NAME, "must be a claim with the id of a user, which this is not"));
+        }
+        Ok(Some(claim.to_owned()))
     }
 
     fn secret(&self) -> Result<Option<Vec<u8>>, ConfigError> {
         const SECRET: &str = "BETTER_AUTH_SECRET";
-        let Some(secret) = self.get(SECRET) else { return Ok(None) };
+        let Some(secret) = self.text(SECRET)? else { return Ok(None) };
         if secret.len() < MIN_SECRET_BYTES {
             let problem = format!("is shorter than {MIN_SECRET_BYTES} bytes");
             return Err(ConfigError::new(SECRET, problem));
         }
-        if secret == DEVELOPMENT_SECRET && self.is_on_aws() {
-            return Err(ConfigError::new(SECRET, "is the public development secret"));
+        if self.is_on_aws() {
+            if KNOWN_SECRETS.contains(&secret) {
+                return Err(ConfigError::new(SECRET, "is a secret that is public: make one with openssl rand -base64 32"));
+            }
+            let different: BTreeSet<u8> = secret.bytes().collect();
+            if different.len() < MIN_DIFFERENT_BYTES {
+                let problem = format!("has fewer than {MIN_DIFFERENT_BYTES} different bytes, which can be guessed");
+                return Err(ConfigError::new(SECRET, problem));
+            }
         }
         Ok(Some(secret.as_bytes().to_vec()))
     }
 
     /// A URL that keys may be fetched from: whoever can change them on the way can sign tokens.
     fn web_address(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
-        let Some(url) = self.get(name) else { return Ok(None) };
+        let Some(url) = self.text(name)? else { return Ok(None) };
         let origin =
             origin(url).ok_or_else(|| ConfigError::new(name, "is not an http:// or https:// URL with a host"))?;
         if origin.starts_with("http://") && !is_loopback(&origin) {
@@ -104,9 +143,29 @@ mod tests {
     fn secret_is_long_and_not_the_public_one_on_aws() {
         let secret = |value: &str| env(&[("BETTER_AUTH_SECRET", value), ("LAMBDA_TASK_ROOT", "/var/task")]);
         assert!(problem(secret(&"x".repeat(31)).auth()).starts_with("BETTER_AUTH_SECRET: is shorter"));
-        assert!(secret(&"x".repeat(32)).auth().is_ok());
-        assert!(problem(secret(DEVELOPMENT_SECRET).auth()).contains("public development secret"));
+        assert!(secret("Zm9yIGEgdGVzdCBvZiB0aGUgY29uZmlndXJh").auth().is_ok());
+        for known in KNOWN_SECRETS {
+            assert!(problem(secret(known).auth()).contains("is public"), "{known}");
+        }
+        assert!(problem(secret(&"abcdefghi".repeat(4)).auth()).contains("different bytes"));
+        assert!(problem(secret("Zm9yIGEgdGVzdCBvZiB0aGUgY29uZmlndXJh\n").auth()).contains("line feed"));
         assert!(env(&[("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET)]).auth().is_ok());
+    }
+
+    #[test]
+    fn the_claim_of_the_user_is_a_name_or_a_path() {
+        let claim = |text| {
+            let variables = [("BETTER_AUTH_SECRET", DEVELOPMENT_SECRET), ("TOKEN_USER_CLAIM", text)];
+            env(&variables).auth().map(|auth| auth.user_claim)
+        };
+        assert_eq!(claim(""), Ok(None));
+        assert_eq!(claim("sub"), Ok(None));
+        for good in ["userId", "user.id", "https://example.com/user_id"] {
+            assert_eq!(claim(good), Ok(Some(good.to_owned())));
+        }
+        for wrong in [".", "user.", ".id", "email", "user.email", "exp", "userId\n"] {
+            assert!(problem(claim(wrong)).starts_with("TOKEN_USER_CLAIM: "), "{wrong:?}");
+        }
     }
 
     /// Where the keys are and what `iss` and `aud` must be.

@@ -4,13 +4,17 @@
 //! shows its value, which may be a secret.
 
 mod auth;
+mod postgres;
+mod users_table;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
 use lambda_http::http::Uri;
-use tokio_postgres::config::SslMode;
 
 pub use auth::Auth;
+pub use users_table::UsersTable;
+
+use crate::auth::UserIds;
 
 /// The secret that `cargo xtask dev` and the sample events sign with. It is public, so a function
 /// that runs on AWS refuses it.
@@ -66,6 +70,17 @@ impl Env {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The value of a variable that somebody pasted: a line feed at its end, as `echo` makes it, would become
+    /// part of a secret or of a name.
+    fn text(&self, name: &'static str) -> Result<Option<&str>, ConfigError> {
+        match self.get(name) {
+            Some(text) if text.ends_with(['\n', '\r']) => {
+                Err(ConfigError::new(name, "has a line feed at its end: write it with printf '%s', not with echo"))
+            }
+            text => Ok(text),
+        }
+    }
+
     /// `AWS_LAMBDA_RUNTIME_API`, which Lambda sets: a function started by hand has nobody to talk to.
     ///
     /// # Errors
@@ -85,52 +100,6 @@ impl Env {
         set.unwrap_or(1).max(1)
     }
 
-    /// `DATABASE_URL`: where the API's statements run, on Neon the pooled address.
-    ///
-    /// # Errors
-    /// When it is missing or not a URL that tokio-postgres understands.
-    pub fn database(&self) -> Result<tokio_postgres::Config, ConfigError> {
-        self.postgres("DATABASE_URL")
-    }
-
-    /// The address for migrations, which need a session of their own: `DATABASE_URL_UNPOOLED`, or
-    /// `DATABASE_URL` without the `-pooler` that marks Neon's pooled host names.
-    ///
-    /// # Errors
-    /// As [`Env::database`].
-    pub fn database_unpooled(&self) -> Result<tokio_postgres::Config, ConfigError> {
-        if self.get("DATABASE_URL_UNPOOLED").is_some() {
-            return self.postgres("DATABASE_URL_UNPOOLED");
-        }
-        let mut env = self.clone();
-        if let Some(url) = env.0.get_mut("DATABASE_URL") {
-            *url = url.replacen("-pooler.", ".", 1);
-        }
-        env.postgres("DATABASE_URL")
-    }
-
-    fn postgres(&self, name: &'static str) -> Result<tokio_postgres::Config, ConfigError> {
-        let url = self
-            .get(name)
-            .ok_or_else(|| ConfigError::new(name, "is missing; set it to the postgres:// URL of the database"))?;
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(ConfigError::new(name, "must start with postgres:// or postgresql://"));
-        }
-        let config = tokio_postgres::Config::from_str(url).map_err(|error| {
-            // The source names the parameter that is not understood, never its neighbours.
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            ConfigError::new(name, format!("is not a usable URL: {}", cause.unwrap_or_default()))
-        })?;
-        if config.get_hosts().is_empty() {
-            return Err(ConfigError::new(name, "names no host"));
-        }
-        if self.is_on_aws() && config.get_ssl_mode() != SslMode::Require {
-            // `prefer`, the default, is unencrypted where somebody in between says that there is no TLS.
-            return Err(ConfigError::new(name, "must have sslmode=require on AWS"));
-        }
-        Ok(config)
-    }
-
     /// Whether this runs on AWS: `LAMBDA_TASK_ROOT` is set there, and not by `cargo lambda watch`.
     fn is_on_aws(&self) -> bool {
         self.get("LAMBDA_TASK_ROOT").is_some()
@@ -145,6 +114,17 @@ impl Env {
         let Some(text) = self.get(name) else { return Ok(10_000) };
         let number = text.parse().ok().filter(|number| (1..=1_000_000).contains(number));
         number.ok_or_else(|| ConfigError::new(name, "must be a whole number from 1 to 1000000"))
+    }
+
+    /// `USER_IDS`: the kind of ids that users have, `integer` when it is missing.
+    ///
+    /// # Errors
+    /// When it is none of `integer`, `text` and `uuid`.
+    pub fn user_ids(&self) -> Result<UserIds, ConfigError> {
+        let name = "USER_IDS";
+        let Some(text) = self.text(name)? else { return Ok(UserIds::default()) };
+        let kind = UserIds::ALL.into_iter().find(|kind| kind.name() == text);
+        kind.ok_or_else(|| ConfigError::new(name, "must be integer, text or uuid"))
     }
 
     /// `METRICS_NAMESPACE`: where CloudWatch keeps the metrics in the log; none are there without.
@@ -203,51 +183,6 @@ mod tests {
 
     pub(super) fn problem<T>(result: Result<T, ConfigError>) -> String {
         result.err().map(|error| error.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn database_url_is_named_when_it_is_missing_or_wrong() {
-        let cases = [
-            ("", "DATABASE_URL: is missing"),
-            ("mysql://u@h/d", "DATABASE_URL: must start with"),
-            ("postgres://u@h/d?sslmode=nonsense", "DATABASE_URL: is not a usable URL"),
-            ("postgres://u:secret@h/d?pgbouncer=true", "DATABASE_URL: is not a usable URL"),
-            ("postgres:///d", "DATABASE_URL: names no host"),
-        ];
-        for (url, expected) in cases {
-            let message = problem(env(&[("DATABASE_URL", url)]).database());
-            assert!(message.starts_with(expected), "{url}: {message}");
-            assert!(!message.contains("secret"), "{message}");
-        }
-    }
-
-    #[test]
-    fn neons_default_url_is_accepted() {
-        let url =
-            "postgresql://u:p@ep-a-1-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require";
-        assert!(env(&[("DATABASE_URL", url)]).database().is_ok());
-    }
-
-    #[test]
-    fn on_aws_the_database_is_reached_over_tls() {
-        for (mode, is_good) in [("require", true), ("prefer", false), ("disable", false), ("", false)] {
-            let query = if mode.is_empty() { String::new() } else { format!("?sslmode={mode}") };
-            let url = format!("postgres://u:secret@h/d{query}");
-            let on_aws = env(&[("DATABASE_URL", &url), ("LAMBDA_TASK_ROOT", "/var/task")]).database();
-            assert_eq!(on_aws.is_ok(), is_good, "{mode}");
-            assert!(env(&[("DATABASE_URL", &url)]).database().is_ok(), "{mode}");
-        }
-    }
-
-    #[test]
-    fn migrations_leave_the_pooler_out() {
-        use tokio_postgres::config::Host;
-        let pooled = ("DATABASE_URL", "postgres://u@ep-a-1-pooler.eu.neon.tech/d");
-        let direct = env(&[pooled]).database_unpooled().map(|config| config.get_hosts().to_vec());
-        assert_eq!(direct, Ok(vec![Host::Tcp("ep-a-1.eu.neon.tech".into())]));
-        let given = env(&[pooled, ("DATABASE_URL_UNPOOLED", "postgres://u@other/d")]);
-        let direct = given.database_unpooled().map(|config| config.get_hosts().to_vec());
-        assert_eq!(direct, Ok(vec![Host::Tcp("other".into())]));
     }
 
     #[test]

@@ -21,11 +21,11 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures_util::future::{Either, select};
 use native_tls::TlsConnector;
-use postgres_native_tls::MakeTlsConnector;
+use postgres_native_tls::{MakeTlsConnector, set_postgresql_alpn};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 use tokio_postgres::{
     Config, NoTls, Row,
-    config::SslMode,
+    config::{SslMode, SslNegotiation},
     types::{ToSql, Type},
 };
 
@@ -117,7 +117,7 @@ impl Db {
     pub fn new(config: &Config, size: usize) -> Result<Self, DbError> {
         let config = with_defaults(config);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls()?) };
+        let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls(&config)?) };
         let manager = match tls.clone() {
             Some(tls) => Manager::from_config(config, tls, recycling),
             None => Manager::from_config(config, NoTls, recycling),
@@ -154,10 +154,10 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError`], at the latest when the request's deadline has come.
-    pub async fn read(&self, owner: Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
+    pub async fn read(&self, owner: &Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
         let id = owner.id();
         let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 1);
-        all.push((&id, Type::INT4));
+        all.push((id, id.postgres_type()));
         all.extend(parameters.iter().cloned());
         self.read_only(call, &all).await
     }
@@ -166,7 +166,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::read`].
-    pub async fn read_one(&self, owner: Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Row, DbError> {
+    pub async fn read_one(&self, owner: &Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Row, DbError> {
         self.read(owner, call, parameters).await?.into_iter().next().ok_or(DbError::NoRow)
     }
 
@@ -179,7 +179,7 @@ impl Db {
     /// though it may have been before, unless the error says otherwise.
     pub async fn write(
         &self,
-        owner: Owner,
+        owner: &Owner,
         retry: Retry,
         call: &str,
         parameters: &[Parameter<'_>],
@@ -192,7 +192,7 @@ impl Db {
 
     async fn attempts_to_write(
         &self,
-        owner: Owner,
+        owner: &Owner,
         retry: Retry,
         call: &str,
         parameters: &[Parameter<'_>],
@@ -207,7 +207,7 @@ impl Db {
             let patience = until.saturating_duration_since(Instant::now()).as_millis();
             let patience = i32::try_from(patience).unwrap_or(i32::MAX);
             let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
-            all.push((&id, Type::INT4));
+            all.push((id, id.postgres_type()));
             all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&patience, Type::INT4)]);
             all.extend(parameters.iter().cloned());
             let result = self.send(client, call, &all).await.and_then(|rows| {
@@ -390,8 +390,12 @@ pub fn with_defaults(config: &Config) -> Config {
 ///
 /// # Errors
 /// When the system's certificates cannot be read.
-pub fn tls() -> Result<MakeTlsConnector, DbError> {
-    TlsConnector::new().map(MakeTlsConnector::new).map_err(DbError::Tls)
+pub fn tls(config: &Config) -> Result<MakeTlsConnector, DbError> {
+    let mut builder = TlsConnector::builder();
+    if config.get_ssl_negotiation() == SslNegotiation::Direct {
+        set_postgresql_alpn(&mut builder);
+    }
+    builder.build().map(MakeTlsConnector::new).map_err(DbError::Tls)
 }
 
 /// A connection that is closed unless it is given back.

@@ -10,7 +10,7 @@ use serde_json::{json, value::RawValue};
 use super::{Header, Problem, Problems, headers::Headers};
 use crate::{
     Error, Result,
-    auth::{Caller, Owner},
+    auth::{Caller, Owner, UserId},
 };
 
 /// The largest body that is read, in bytes. A valid one is at most some 15 KB, even with every
@@ -79,6 +79,12 @@ struct Http {
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Request(Event);
+
+/// Whether a text is an optional `-` and ASCII digits.
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
 
 /// What a handler reads from a request besides its owner: an id, a body, a query.
 pub trait Input: Sized {
@@ -151,57 +157,52 @@ impl Request {
     /// # Errors
     /// In this order: what is wrong with the request when the path names no user,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
-    pub(crate) fn of_owner<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
+    pub(crate) fn authorize<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
-        let user_id = self.user_id(&mut problems);
+        let owner = self.owner(caller, &mut problems);
         let input = T::read(self, &mut problems);
-        let owner = user_id.map(|user_id| caller.of_path(user_id)).transpose()?;
+        let owner = owner.transpose()?;
         problems.into_result()?;
         owner.zip(input).ok_or(Error::Invalid(Vec::new()))
     }
 
-    /// As [`Request::of_owner`], for a path that names the caller as `me`.
+    /// As [`Request::authorize`], for a path that names the caller as `me`.
     ///
     /// # Errors
     /// What is wrong with the request.
-    pub(crate) fn of_me<T: Input>(&self, caller: Caller) -> Result<(Owner, T)> {
+    pub(crate) fn authorize_me<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
         let input = T::read(self, &mut problems);
         problems.into_result()?;
-        input.map(|input| (caller.of_me(), input)).ok_or(Error::Invalid(Vec::new()))
+        input.map(|input| (caller.authorize_me(), input)).ok_or(Error::Invalid(Vec::new()))
     }
 
-    /// The user whom the path names.
-    fn user_id(&self, problems: &mut Problems) -> Option<i128> {
-        self.path_integer("user_id", |parameters| parameters.user_id.as_deref(), problems)
+    /// The owner when the path is the caller's. A path of another kind than the caller's id is a problem of the
+    /// request where ids are integers, as in the recorded API, and another user's where they are not.
+    fn owner(&self, caller: &Caller, problems: &mut Problems) -> Option<Result<Owner>> {
+        let text = self.path_parameter(|parameters| parameters.user_id.as_deref());
+        if matches!(caller.id(), UserId::Integer(_)) && !is_integer(&text) {
+            problems.push(Problem::integer(json!(["path", "user_id"]), &text));
+            return None;
+        }
+        Some(caller.authorize(&text))
     }
 
     /// The task that the path names.
+    /// What is past 128 bits becomes the largest number: either way it is an id that nothing has.
     pub(crate) fn task_id(&self, problems: &mut Problems) -> Option<i128> {
-        self.path_integer("id", |parameters| parameters.id.as_deref(), problems)
-    }
-
-    /// A path parameter: an optional `-` and ASCII digits. What is past 128 bits becomes the
-    /// nearest that is not: either way it is an id that nothing has.
-    fn path_integer(
-        &self,
-        name: &'static str,
-        of: fn(&PathParameters) -> Option<&str>,
-        problems: &mut Problems,
-    ) -> Option<i128> {
-        let text = self.decoded(self.0.path_parameters.as_ref().and_then(of).unwrap_or_default());
-        let digits = text.strip_prefix('-').unwrap_or(&text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            problems.push(Problem::integer(json!(["path", name]), &text));
+        let text = self.path_parameter(|parameters| parameters.id.as_deref());
+        if !is_integer(&text) {
+            problems.push(Problem::integer(json!(["path", "id"]), &text));
             return None;
         }
-        let beyond = if text.starts_with('-') { i128::MIN } else { i128::MAX };
-        Some(text.parse().unwrap_or(beyond))
+        Some(text.parse().unwrap_or(i128::MAX))
     }
 
     /// A path parameter, decoded. API Gateway has decoded it; `cargo lambda watch`, which calls
     /// every route `$default`, has not.
-    fn decoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    fn path_parameter(&self, of: fn(&PathParameters) -> Option<&str>) -> Cow<'_, str> {
+        let text = self.0.path_parameters.as_ref().and_then(of).unwrap_or_default();
         if self.0.route_key.as_deref() == Some("$default") {
             percent_decode_str(text).decode_utf8_lossy()
         } else {

@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 /// As [`super::get`], and [`crate::Error::PreconditionFailed`] when it is none of the versions in
 /// `if_match`.
-pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
+pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
     let title = changes.title.as_ref().map(Text::as_str);
     let (set_description, description) =
@@ -41,7 +41,7 @@ pub async fn update(db: &Db, owner: Owner, id: TaskId, changes: &TaskChanges, if
 ///
 /// # Errors
 /// As [`update`].
-pub async fn complete(db: &Db, owner: Owner, id: TaskId, completion: &Completion, if_match: &IfMatch) -> Result<Task> {
+pub async fn complete(db: &Db, owner: &Owner, id: TaskId, completion: &Completion, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
     let parameters: [Parameter; 3] =
         [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY), (&completion.completed, Type::BOOL)];
@@ -56,7 +56,7 @@ pub async fn complete(db: &Db, owner: Owner, id: TaskId, completion: &Completion
 ///
 /// # Errors
 /// As [`update`].
-pub async fn delete(db: &Db, owner: Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
+pub async fn delete(db: &Db, owner: &Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
     let parameters: [Parameter; 2] = [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
     // A second time there would be no task.

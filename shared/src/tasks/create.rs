@@ -28,7 +28,7 @@ pub struct Created {
 /// with a key that was sent with another task before.
 pub async fn create(
     db: &Db,
-    owner: Owner,
+    owner: &Owner,
     task: &NewTask,
     key: Option<&IdempotencyKey>,
     max_tasks: i32,
@@ -59,7 +59,7 @@ pub async fn create(
             title: title.to_owned(),
             description: description.map(str::to_owned),
             completed: false,
-            user_id: owner.id(),
+            user_id: owner.id().clone(),
             created_at: at,
             updated_at: at,
         },

@@ -63,7 +63,7 @@ impl Input for ListQuery {
 
 impl ListQuery {
     /// The address of the page after the one that ends with `last`.
-    fn next(&self, owner: Owner, last: &Task<&str>) -> String {
+    fn next(&self, owner: &Owner, last: &Task<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if let Some(completed) = self.completed {
             query.append_pair("completed", if completed { "true" } else { "false" });
@@ -76,7 +76,7 @@ impl ListQuery {
         }
         query.append_pair("sort", &self.sort.name());
         query.append_pair("cursor", &Cursor::of(self.sort, last).encode());
-        format!("/api/{}/tasks?{}", owner.id(), query.finish())
+        format!("/api/{}/tasks?{}", owner.id().in_path(), query.finish())
     }
 }
 
@@ -137,7 +137,7 @@ pub struct TaskPage {
 ///
 /// # Errors
 /// [`crate::Error::Unauthenticated`] when the owner is gone.
-pub async fn list(db: &Db, owner: Owner, query: &ListQuery) -> Result<TaskPage> {
+pub async fn list(db: &Db, owner: &Owner, query: &ListQuery) -> Result<TaskPage> {
     let limit = usize::from(query.limit.unwrap_or(MAX_LIMIT));
     // One more than is shown tells whether there is another page.
     let rows = fetch(db, owner, query, i32::from(query.limit.unwrap_or(MAX_LIMIT)) + 1).await?;
@@ -152,7 +152,7 @@ pub async fn list(db: &Db, owner: Owner, query: &ListQuery) -> Result<TaskPage> 
 }
 
 /// The rows of up to `limit` tasks. The usual list has a function of its own, whose plan is the simplest.
-async fn fetch(db: &Db, owner: Owner, query: &ListQuery, limit: i32) -> Result<Vec<Row>> {
+async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, limit: i32) -> Result<Vec<Row>> {
     let after_id = query.cursor.as_ref().map(|cursor| cursor.id);
     if query.sort == USUAL && query.completed.is_none() && query.search.is_none() {
         let after = after_id.unwrap_or(i64::MIN);

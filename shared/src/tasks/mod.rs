@@ -24,7 +24,7 @@ pub use list::{ListQuery, MAX_LIMIT, TaskPage, list};
 
 use crate::{
     Result, Text,
-    auth::Owner,
+    auth::{Owner, UserId},
     db::{Db, Outcome, call},
     http::{Fields, Input, Nullable, Problems, Request, Version, Versioned},
     timestamp,
@@ -42,7 +42,7 @@ pub struct Task<T = String> {
     title: T,
     description: Option<T>,
     completed: bool,
-    user_id: i32,
+    user_id: UserId,
     #[serde(serialize_with = "timestamp::serialize")]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
@@ -53,7 +53,7 @@ impl Task {
     /// Where the task is.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("/api/{}/tasks/{}", self.user_id, self.id)
+        format!("/api/{}/tasks/{}", self.user_id.in_path(), self.id)
     }
 }
 
@@ -127,29 +127,29 @@ impl Input for Completion {
 /// # Errors
 /// [`crate::Error::TaskNotFound`], [`crate::Error::Forbidden`] for another user's task, and
 /// [`crate::Error::Unauthenticated`] when the owner is gone.
-pub async fn get(db: &Db, owner: Owner, id: TaskId) -> Result<Task> {
+pub async fn get(db: &Db, owner: &Owner, id: TaskId) -> Result<Task> {
     let row = db.read_one(owner, call!("get_task($1, $2)"), &[(&id.0, Type::INT8)]).await?;
     Outcome::of(&row).done()?;
     Ok(from_read(owner, &row))
 }
 
 /// The task in a row of a function that reads: after its `outcome`.
-fn from_read<'a, T: FromSql<'a>>(owner: Owner, row: &'a Row) -> Task<T> {
+fn from_read<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
     from_columns(owner, row, 1)
 }
 
 /// The task in the row of a function that writes: after its `outcome` and `clock`.
-fn from_write<'a, T: FromSql<'a>>(owner: Owner, row: &'a Row) -> Task<T> {
+fn from_write<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
     from_columns(owner, row, 2)
 }
 
-fn from_columns<'a, T: FromSql<'a>>(owner: Owner, row: &'a Row, first: usize) -> Task<T> {
+fn from_columns<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row, first: usize) -> Task<T> {
     Task {
         id: row.get(first),
         title: row.get(first + 1),
         description: row.get(first + 2),
         completed: row.get(first + 3),
-        user_id: owner.id(),
+        user_id: owner.id().clone(),
         created_at: row.get(first + 4),
         updated_at: row.get(first + 5),
     }

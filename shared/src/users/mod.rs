@@ -6,7 +6,7 @@ use tokio_postgres::{Row, types::Type};
 
 use crate::{
     Result, Text,
-    auth::Owner,
+    auth::{Owner, UserId},
     db::{Db, Outcome, Parameter, Retry, call},
     http::{Fields, Input, Nullable, Problems, Request},
     timestamp,
@@ -20,7 +20,7 @@ pub type Image = Text<0, 2048>;
 /// A user as the API shows them.
 #[derive(Debug, Serialize)]
 pub struct User {
-    id: i32,
+    id: UserId,
     /// Better Auth has one of everybody; another table may not.
     name: Option<String>,
     email: String,
@@ -50,7 +50,7 @@ impl Input for UserChanges {
 ///
 /// # Errors
 /// [`crate::Error::Unauthenticated`] when the user is gone.
-pub async fn get(db: &Db, owner: Owner) -> Result<User> {
+pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
     let row = db.read_one(owner, call!("get_me($1)"), &[]).await?;
     Outcome::of(&row).done()?;
     Ok(from_columns(owner, &row, 1))
@@ -60,7 +60,7 @@ pub async fn get(db: &Db, owner: Owner) -> Result<User> {
 ///
 /// # Errors
 /// As [`get`].
-pub async fn update(db: &Db, owner: Owner, changes: &UserChanges) -> Result<User> {
+pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<User> {
     let name = changes.name.as_ref().map(Text::as_str);
     let image = changes.image.value().map(Text::as_str);
     let parameters: [Parameter; 3] =
@@ -74,7 +74,7 @@ pub async fn update(db: &Db, owner: Owner, changes: &UserChanges) -> Result<User
 ///
 /// # Errors
 /// As [`get`].
-pub async fn delete(db: &Db, owner: Owner) -> Result<()> {
+pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
     Outcome::of(&db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await?).done()
 }
 
@@ -82,13 +82,13 @@ pub async fn delete(db: &Db, owner: Owner) -> Result<()> {
 ///
 /// # Errors
 /// As [`get`].
-pub async fn require(db: &Db, owner: Owner) -> Result<()> {
+pub async fn require(db: &Db, owner: &Owner) -> Result<()> {
     Outcome::of(&db.read_one(owner, call!("require_user($1)"), &[]).await?).done()
 }
 
-fn from_columns(owner: Owner, row: &Row, first: usize) -> User {
+fn from_columns(owner: &Owner, row: &Row, first: usize) -> User {
     User {
-        id: owner.id(),
+        id: owner.id().clone(),
         name: row.get(first),
         email: row.get(first + 1),
         image: row.get(first + 2),
