@@ -31,6 +31,12 @@ impl State for () {
     }
 }
 
+impl State for UsersTable {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        env.users_table()
+    }
+}
+
 impl State for Db {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Self::new(&env.database()?, env.concurrency()).map_err(|error| ConfigError::database(&error))

@@ -20,6 +20,8 @@ pub enum Error {
     PreconditionFailed,
     /// The user has as many tasks as there may be.
     TaskLimitReached(i32),
+    /// Rows of another table keep the user from being deleted.
+    UserInUse,
     /// No such route.
     RouteNotFound,
     /// The route exists, for the methods listed here (the value of `Allow`).

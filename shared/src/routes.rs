@@ -69,9 +69,11 @@ const fn public(function: &'static str, path: &'static str) -> Route {
     Route { function, method: "GET", path, access: Access::Public }
 }
 
-/// The methods of the routes on `path`, in the order of the table; none when there is no route.
-pub fn methods(path: &str) -> impl Iterator<Item = &'static str> {
-    ROUTES.iter().filter(move |route| route.matches(path)).map(|route| route.method)
+/// The methods of the routes on `path`, in the order of the table; none when there is no route. Where there is no
+/// users table (`has_users`), there are no routes of users.
+pub fn methods(path: &str, has_users: bool) -> impl Iterator<Item = &'static str> {
+    let is_there = move |route: &&Route| route.matches(path) && (has_users || route.path != ME);
+    ROUTES.iter().filter(is_there).map(|route| route.method)
 }
 
 #[cfg(test)]
@@ -80,10 +82,11 @@ mod tests {
 
     #[test]
     fn paths_match_segment_by_segment() {
-        let found = |path| methods(path).collect::<Vec<_>>();
+        let found = |path| methods(path, true).collect::<Vec<_>>();
         assert_eq!(found("/api/1/tasks"), ["GET", "POST"]);
         assert_eq!(found("/api/1/tasks/2"), ["GET", "PUT", "DELETE"]);
         assert_eq!(found("/api/users/me"), ["GET", "PATCH", "DELETE"]);
+        assert_eq!(methods("/api/users/me", false).count(), 0);
         for unknown in ["", "/", "/api", "/api//tasks", "/api/1/tasks/", "//api/1/tasks", "/api/1/tasks/2/x"] {
             assert!(found(unknown).is_empty(), "{unknown}");
         }

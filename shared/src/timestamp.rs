@@ -9,6 +9,14 @@ pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Res
     serializer.serialize_str(&text(*at))
 }
 
+/// As [`serialize`], and null for none.
+pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serialize(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// The digits one by one: a list has two timestamps a task, and chrono's formatter, which reads a
 /// pattern each time, would take a fifth of all its instructions.
 fn text(at: DateTime<Utc>) -> String {

@@ -1,4 +1,4 @@
-//! The second lock: functions that forget whose rows they mean, roles that should see nothing, and whoever
+//! Row-level security: functions that forget whose rows they mean, roles that should see nothing, and whoever
 //! changes what `up` made.
 
 use serde_json::{Value, json};
@@ -8,28 +8,38 @@ use shared::{
     db::{Db, RELEASE_SCHEMA, Retry},
     http::ServerEvent,
 };
-use tests::{Api, Request, SECRET, pgbouncer::PASSWORD, postgres::Database, token};
+use tests::{Api, Request, SECRET, identity::Identity, pgbouncer::PASSWORD, postgres::Database};
 
 /// The owner that a token of `user` proves.
 async fn owner(user: i32) -> Owner {
-    let env: Env = [("BETTER_AUTH_SECRET", SECRET)].into_iter().collect();
+    owner_of(Identity::DEFAULT, user).await
+}
+
+async fn owner_of(identity: Identity, user: i32) -> Owner {
+    let env: Env = identity.variables().into_iter().chain([("BETTER_AUTH_SECRET", SECRET)]).collect();
     let event = json!({
         "rawPath": "/api/users/me",
-        "headers": { "authorization": format!("Bearer {}", token::of(user)) },
+        "headers": { "authorization": format!("Bearer {}", identity.token(user)) },
         "requestContext": { "http": { "method": "GET" } },
     });
     let event: ServerEvent = serde_json::from_str(&event.to_string()).unwrap();
-    Verifier::new(&env.auth().unwrap()).caller(event.request().unwrap()).await.unwrap().of_me()
+    Verifier::new(&env.auth().unwrap()).caller(event.request().unwrap()).await.unwrap().authorize_me()
 }
 
 /// A database with two users who have two tasks and a key each.
 async fn database() -> Database {
-    let database = Database::migrated().await;
+    database_of(Identity::DEFAULT).await
+}
+
+async fn database_of(identity: Identity) -> Database {
+    let database = Database::migrated_for(identity).await;
     database.users(&[1, 2]).await;
     for user in [1, 1, 2, 2] {
         database.task(user, "x").await;
     }
-    database.execute(r"INSERT INTO idempotency_key VALUES (1, 'k', '\x00', 1), (2, 'k', '\x00', 3)").await;
+    let (one, two) = (identity.sql(1), identity.sql(2));
+    let keys = format!(r"INSERT INTO idempotency_key VALUES ({one}, 'k', '\x00', 1), ({two}, 'k', '\x00', 3)");
+    database.execute(&keys).await;
     database
 }
 
@@ -43,10 +53,10 @@ async fn role(database: &Database) -> String {
 
 /// Adds a function like those of a release, whose author forgot something.
 async fn add(database: &Database, role: &str, name: &str, statement: &str) -> String {
-    let function = format!("{RELEASE_SCHEMA}.{name}");
+    let (function, kind) = (format!("{RELEASE_SCHEMA}.{name}"), database.identity.ids.sql_type());
     database
         .execute(&format!(
-            "CREATE FUNCTION {function}(caller INTEGER, deadline TIMESTAMPTZ) RETURNS SETOF INTEGER
+            "CREATE FUNCTION {function}(caller {kind}, deadline TIMESTAMPTZ) RETURNS SETOF TEXT
             LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
             AS $$
             BEGIN
@@ -62,47 +72,63 @@ async fn add(database: &Database, role: &str, name: &str, statement: &str) -> St
 
 #[tokio::test]
 async fn a_function_without_its_where_sees_no_foreign_row() {
-    let database = database().await;
+    for identity in Identity::ALL {
+        sees_no_foreign_row(identity).await;
+    }
+}
+
+async fn sees_no_foreign_row(identity: Identity) {
+    let database = database_of(identity).await;
+    let owner = owner_of(identity, 1).await;
     let (db, role) = (Db::new(&database.url().parse().unwrap(), 1).unwrap(), role(&database).await);
     for (number, statement) in [
-        "SELECT user_id FROM task_api.task",
-        "SELECT user_id FROM task_api.idempotency_key",
-        "SELECT user_id FROM task_api.task_owner",
-        "UPDATE task_api.task SET title = 'changed' RETURNING user_id",
-        "DELETE FROM task_api.task RETURNING user_id",
+        "SELECT user_id::TEXT FROM task_api.task",
+        "SELECT user_id::TEXT FROM task_api.idempotency_key",
+        "SELECT user_id::TEXT FROM task_api.task_owner",
+        "UPDATE task_api.task SET title = 'changed' RETURNING user_id::TEXT",
+        "DELETE FROM task_api.task RETURNING user_id::TEXT",
     ]
     .iter()
     .enumerate()
     {
         let call = add(&database, &role, &format!("forgetful_{number}"), statement).await;
-        let rows = db.read(owner(1).await, &call, &[]).await.unwrap();
-        let users: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
-        assert!(!users.is_empty() && users.iter().all(|user| *user == 1), "{statement}: {users:?}");
+        let rows = db.read(&owner, &call, &[]).await.unwrap();
+        let users: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert!(!users.is_empty() && users.iter().all(|user| *user == identity.id(1)), "{statement}: {users:?}");
     }
-    let left = "SELECT count(*) FROM task WHERE user_id = 2 AND title = 'x'";
-    assert_eq!(database.value::<i64>(left).await, 2);
-    // Of a superuser's it would: it is the lock that holds.
-    let call = add(&database, "postgres", "unlocked", "SELECT user_id FROM task_api.task_owner").await;
-    assert_eq!(db.read(owner(1).await, &call, &[]).await.unwrap().len(), 2);
+    let left = format!("SELECT count(*) FROM task WHERE user_id = {} AND title = 'x'", identity.sql(2));
+    assert_eq!(database.value::<i64>(&left).await, 2);
+    // Of a superuser's it would: it is row-level security that holds.
+    let call = add(&database, "postgres", "unlocked", "SELECT user_id::TEXT FROM task_api.task_owner").await;
+    assert_eq!(db.read(&owner, &call, &[]).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn rows_for_another_user_cannot_be_written() {
-    let database = database().await;
+    for identity in Identity::ALL {
+        cannot_be_written(identity).await;
+    }
+}
+
+async fn cannot_be_written(identity: Identity) {
+    let database = database_of(identity).await;
+    let (owner, two) = (owner_of(identity, 1).await, identity.sql(2));
     let (db, role) = (Db::new(&database.url().parse().unwrap(), 1).unwrap(), role(&database).await);
-    for (number, statement) in [
-        "INSERT INTO task_api.task (user_id, title) VALUES (2, 'x') RETURNING user_id",
-        r"INSERT INTO task_api.idempotency_key VALUES (2, 'other', '\x00', 1) RETURNING user_id",
-        "UPDATE task_api.task SET user_id = 2 RETURNING user_id",
-        "SELECT id FROM public.\"user\"",
-        "UPDATE public.\"user\" SET email = 'x' RETURNING id",
-        "INSERT INTO public.\"user\" (name, email, \"emailVerified\") VALUES ('x', 'x', TRUE) RETURNING id",
-    ]
-    .iter()
-    .enumerate()
-    {
+    let mut statements = vec![
+        format!("INSERT INTO task_api.task (user_id, title) VALUES ({two}, 'x') RETURNING user_id::TEXT"),
+        format!(r"INSERT INTO task_api.idempotency_key VALUES ({two}, 'other', '\x00', 1) RETURNING user_id::TEXT"),
+        format!("UPDATE task_api.task SET user_id = {two} RETURNING user_id::TEXT"),
+    ];
+    if let Some(table) = identity.table() {
+        statements.extend([
+            format!("SELECT id::TEXT FROM {table}"),
+            format!("UPDATE {table} SET email = 'x' RETURNING id::TEXT"),
+            format!("INSERT INTO {table} (id, name, email) VALUES ({two}, 'x', 'x') RETURNING id::TEXT"),
+        ]);
+    }
+    for (number, statement) in statements.iter().enumerate() {
         let call = add(&database, &role, &format!("wrong_{number}"), statement).await;
-        let error = db.read(owner(1).await, &call, &[]).await.expect_err(statement);
+        let error = db.read(&owner, &call, &[]).await.expect_err(statement);
         let causes = shared::telemetry::causes(&error).join(": ");
         assert!(causes.contains("42501"), "{statement}: {causes}");
     }
@@ -355,8 +381,9 @@ async fn the_caller_is_of_the_call() {
     let database = database().await;
     let db = Db::new(&database.url().parse().unwrap(), 1).unwrap();
     let call = format!("SELECT * FROM {RELEASE_SCHEMA}.delete_me($1, $2, $3)");
-    db.write(owner(1).await, Retry::Never, &call, &[]).await.unwrap();
-    let left = db.read(owner(2).await, "SELECT NULLIF(current_setting('task_api.caller', TRUE), '') WHERE $1 > 0", &[]);
+    db.write(&owner(1).await, Retry::Never, &call, &[]).await.unwrap();
+    let two = owner(2).await;
+    let left = db.read(&two, "SELECT NULLIF(current_setting('task_api.caller', TRUE), '') WHERE $1 > 0", &[]);
     assert_eq!(left.await.unwrap()[0].get::<_, Option<String>>(0), None);
     assert_eq!(database.value::<i64>("SELECT count(*) FROM task").await, 2);
 }

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod fleet;
 pub mod front;
 pub mod gateway;
+pub mod identity;
 pub mod issuer;
 pub mod pgbouncer;
 pub mod postgres;
@@ -30,6 +31,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     gateway::{Gateway, Style},
+    identity::Identity,
     postgres::Database,
     runtime::Function,
 };
@@ -167,7 +169,12 @@ pub struct Api {
 impl Api {
     /// An API over a new database with the schema and no rows.
     pub async fn new() -> Self {
-        let database = Database::migrated().await;
+        Self::of(Identity::DEFAULT).await
+    }
+
+    /// An API whose users are of a kind.
+    pub async fn of(identity: Identity) -> Self {
+        let database = Database::migrated_for(identity).await;
         let url = database.url();
         Self::over(database, &url)
     }
@@ -176,10 +183,11 @@ impl Api {
     #[must_use]
     pub fn over(database: Database, url: &str) -> Self {
         let environment = [("DATABASE_URL", url), ("BETTER_AUTH_SECRET", SECRET), ("CORS_ORIGINS", CORS_ORIGINS)];
+        let environment = environment.into_iter().chain(database.identity.variables());
         Self {
-            database,
             gateway: Gateway::of_template(Style::Aws),
-            environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            database,
             processes: 1,
             functions: Mutex::default(),
         }

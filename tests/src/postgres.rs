@@ -1,18 +1,19 @@
 //! Databases of the tests' own, on the server that `TEST_DATABASE_URL` names.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
 use shared::db::RELEASE_SCHEMA;
 
-use crate::{pgbouncer::PASSWORD, runtime::Function};
+use crate::{
+    identity::{Identity, Users},
+    pgbouncer::PASSWORD,
+};
 
 /// Where the tests' own statements look for tables.
 const SEARCH_PATH: &str = "-c search_path=public,task_api";
@@ -21,6 +22,8 @@ const SEARCH_PATH: &str = "-c search_path=public,task_api";
 /// it along.
 pub struct Database {
     name: String,
+    /// Who its users are.
+    pub identity: Identity,
     /// A connection to it.
     pub client: Client,
 }
@@ -28,25 +31,31 @@ pub struct Database {
 impl Database {
     /// A new database with nothing in it.
     pub async fn empty() -> Self {
-        Self::from_template("template0").await
+        Self::from_template("template0", Identity::DEFAULT).await
     }
 
     /// A new database with the schema as the migrate function makes it.
     pub async fn migrated() -> Self {
-        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
-        let template = TEMPLATE
+        Self::migrated_for(Identity::DEFAULT).await
+    }
+
+    /// As [`Database::migrated`], for users of a kind.
+    pub async fn migrated_for(identity: Identity) -> Self {
+        static TEMPLATES: [OnceCell<String>; Identity::ALL.len()] =
+            [const { OnceCell::const_new() }; Identity::ALL.len()];
+        let place = Identity::ALL.iter().position(|known| *known == identity).expect("an identity");
+        let template = TEMPLATES[place]
             .get_or_init(async || {
                 let database = Self::empty().await;
-                let environment = BTreeMap::from([("DATABASE_URL".to_owned(), database.url())]);
-                let migrate = Function::start("migrate", &environment, 1).await;
-                migrate.invoke(&json!({ "action": "up" })).await.expect("the migrations");
+                identity.prepare(&database).await;
+                crate::migrate(&database.url(), &identity.variables()).await.expect("the migrations");
                 database.name
             })
             .await;
-        Self::from_template(template).await
+        Self::from_template(template, identity).await
     }
 
-    async fn from_template(template: &str) -> Self {
+    async fn from_template(template: &str, identity: Identity) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         // One at a time: a template must have no other user, and another copy is one.
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -60,7 +69,7 @@ impl Database {
         drop(copying);
         let mut config = server();
         config.dbname(&name);
-        Self { client: connect(&config).await, name }
+        Self { client: connect(&config).await, identity, name }
     }
 
     /// Its name.
@@ -162,17 +171,29 @@ impl Database {
 
     /// Adds users with these ids.
     pub async fn users(&self, ids: &[i32]) {
-        for id in ids {
-            let sql = r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, $2, $3, FALSE)"#;
-            let (name, email) = (format!("User {id}"), format!("user{id}@example.com"));
-            self.client.execute(sql, &[id, &name, &email]).await.expect("a new user");
+        let Some(table) = self.identity.table() else { return };
+        let verified =
+            if self.identity.users == Users::BetterAuth { (", \"emailVerified\"", ", FALSE") } else { ("", "") };
+        for user in ids {
+            let id = self.identity.sql(*user);
+            let (column, value) = verified;
+            self.execute(&format!(
+                "INSERT INTO {table} (id, name, email{column}) VALUES ({id}, 'User {user}', 'user{user}@example.com'{value})"
+            ))
+            .await;
         }
+    }
+
+    /// Removes all users and what is theirs.
+    pub async fn clear(&self) {
+        let tables = self.identity.table().unwrap_or("task_owner");
+        self.execute(&format!("TRUNCATE {tables} CASCADE")).await;
     }
 
     /// Adds a task and answers its id.
     pub async fn task(&self, user: i32, title: &str) -> i64 {
-        let sql = "INSERT INTO task (user_id, title) VALUES ($1, $2) RETURNING id";
-        self.client.query_one(sql, &[&user, &title]).await.expect("a new task").get(0)
+        let sql = format!("INSERT INTO task (user_id, title) VALUES ({}, $1) RETURNING id", self.identity.sql(user));
+        self.client.query_one(&sql, &[&title]).await.expect("a new task").get(0)
     }
 }
 

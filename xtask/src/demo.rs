@@ -17,7 +17,7 @@ const TASKS: [(&str, &str, bool); 3] = [
 pub(crate) async fn connect(settings: &Settings) -> Result<Client> {
     let config = settings.env().database().map_err(|error| anyhow!(error.to_string()))?;
     let (client, connection) = db::with_defaults(&config)
-        .connect(db::tls().context("TLS")?)
+        .connect(db::tls(&config).context("TLS")?)
         .await
         .map_err(|error| anyhow!("No connection to DATABASE_URL: {}", shared::telemetry::causes(&error).join(": ")))?;
     tokio::spawn(connection);

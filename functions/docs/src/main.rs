@@ -1,5 +1,7 @@
 //! `GET /docs` and `GET /openapi.json`: the documentation of the API, for people and for programs.
 
+mod description;
+
 use std::process::ExitCode;
 
 use shared::{
@@ -8,15 +10,16 @@ use shared::{
     serve,
 };
 
+use description::Description;
+
 const PAGE: &str = include_str!(concat!(env!("OUT_DIR"), "/page.html"));
 const COMPRESSED_PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
-const DOCUMENT: &str = include_str!("../../../openapi.json");
 
-async fn handle((): &(), request: &Request) -> Result<Response> {
+async fn handle(description: &Description, request: &Request) -> Result<Response> {
     match request.path() {
         "/docs" if request.accepts_gzip() => Ok(Response::html_gzip(COMPRESSED_PAGE)),
         "/docs" => Ok(Response::html(PAGE)),
-        "/openapi.json" => Ok(Response::document(DOCUMENT)),
+        "/openapi.json" => Ok(Response::document(description.0)),
         _ => Err(Error::RouteNotFound),
     }
 }

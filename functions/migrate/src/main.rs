@@ -18,6 +18,7 @@ mod request;
 mod run;
 mod schema;
 mod transaction;
+mod users;
 
 use std::process::ExitCode;
 
@@ -43,7 +44,12 @@ fn start() -> Result<(), lambda_runtime::Error> {
     env.runtime_api()?;
     // Whoever routes log in as may call the functions. Without a URL of their own, it is this one's user.
     let login = env.database().ok().and_then(|config| config.get_user().map(str::to_owned));
-    let database = Database { config: env.database_unpooled()?, login };
+    let database = Database {
+        config: env.database_unpooled()?,
+        login,
+        user_ids: env.user_ids()?,
+        users_table: env.users_table()?,
+    };
     let database = &database;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(lambda_runtime::run(service_fn(
         |event: LambdaEvent<Value>| async move { handle(database, event).await },

@@ -10,6 +10,8 @@ use tokio_postgres::{
     error::{ErrorPosition, SqlState},
 };
 
+use shared::{auth::UserIds, config::UsersTable};
+
 use crate::{
     connection::Connection,
     report::{Report, Step},
@@ -33,6 +35,10 @@ pub(crate) struct Database {
     pub(crate) config: Config,
     /// The role that routes log in as.
     pub(crate) login: Option<String>,
+    /// The kind of ids that users have.
+    pub(crate) user_ids: UserIds,
+    /// Where users are.
+    pub(crate) users_table: UsersTable,
 }
 
 /// Does what is asked for within `time`.
@@ -63,7 +69,7 @@ async fn connected(database: &Database, request: &Request) -> Result<Report, Fai
     }
     transaction.batch_execute(&format!("{settings}'10s'")).await.map_err(Failure::database)?;
     let mut transaction = OneTransaction(transaction);
-    let report = locked(&mut transaction, request, database.login.as_deref()).await?;
+    let report = locked(&mut transaction, request, database).await?;
     transaction.0.commit().await.map_err(Failure::database)?;
     Ok(report)
 }
@@ -71,24 +77,26 @@ async fn connected(database: &Database, request: &Request) -> Result<Report, Fai
 async fn locked(
     transaction: &mut OneTransaction<'_>,
     request: &Request,
-    login: Option<&str>,
+    database: &Database,
 ) -> Result<Report, Failure> {
     let migrations = embedded()?;
     let (mut applied, mut undone) = (Vec::new(), Vec::new());
     match *request {
         Request::Up { to } => {
             let target = to.map(|version| known(&migrations, version)).transpose()?;
+            let names = schema::compare(&transaction.0, database).await?;
             applied = up(transaction, &migrations, target).await?;
-            schema::ensure(&transaction.0, login, Guards::Ours).await?;
+            schema::ensure(&transaction.0, &names, Guards::Ours).await?;
         }
         Request::Deploy => {
+            let names = schema::compare(&transaction.0, database).await?;
             let newest = migrations.last().map_or(0, Migration::version);
             let is_ahead = history(transaction).await?.last().is_some_and(|last| last.version() > newest);
             if !is_ahead {
                 applied = up(transaction, &migrations, None).await?;
             }
             let guards = if is_ahead { Guards::OfNewerRelease } else { Guards::Ours };
-            schema::ensure(&transaction.0, login, guards).await?;
+            schema::ensure(&transaction.0, &names, guards).await?;
         }
         Request::DownTo(version) => {
             if version != 0 {

@@ -2,10 +2,19 @@
 //! and this release's functions. A restore may leave out any of it.
 
 use serde::Serialize;
-use shared::db::release::{Names, RELEASE_SCHEMA, USERS_TABLE, UserColumns};
-use tokio_postgres::{Row, Transaction};
+use shared::{
+    auth::UserIds,
+    db::release::{Names, RELEASE_SCHEMA},
+};
+use tokio_postgres::{
+    Row, Transaction,
+    types::{ToSql, Type},
+};
 
-use crate::run::Failure;
+use crate::{
+    run::{Database, Failure},
+    users,
+};
 
 /// How long the functions of a release are kept once another has taken over: as long as it may be rolled
 /// back to.
@@ -54,15 +63,35 @@ pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_post
         .await
 }
 
-/// Makes what is missing or is not as it should be. `login` is the role that routes log in as.
-///
-/// Nothing is changed before everything that is found has been compared with what is needed.
-pub(crate) async fn ensure(
-    transaction: &Transaction<'_>,
-    login: Option<&str>,
-    guards_of: Guards,
-) -> Result<(), Failure> {
-    let names = names(transaction, login).await?;
+/// Compares what is found with what is configured, before anything is changed, and makes the type of users'
+/// ids.
+pub(crate) async fn compare(transaction: &Transaction<'_>, database: &Database) -> Result<Names, Failure> {
+    let sql = "SELECT format_type(t.typbasetype, NULL) FROM pg_catalog.pg_type AS t WHERE t.oid = to_regtype($1)";
+    let found: Option<String> = first_row(transaction, sql, "task_api.user_id").await?.map(|row| row.get(0));
+    let found = found.and_then(|found| UserIds::ALL.into_iter().find(|kind| kind.sql_type().to_lowercase() == found));
+    let configured = database.user_ids;
+    match found {
+        Some(found) if found != configured => {
+            let (found, configured) = (found.name(), configured.name());
+            return Err(Failure::Schema(format!(
+                "the tasks in this database are of users with {found} ids, and USER_IDS is {configured}: set USER_IDS to \
+                 {found}, or undo the migrations first ({{\"action\": \"down\", \"to\": 0}}), which deletes the tasks"
+            )));
+        }
+        _ => {}
+    }
+    let names = names(transaction, database).await?;
+    if found.is_none() {
+        // Texts are compared byte by byte, whatever the collation of the database.
+        let collation = if configured == UserIds::Text { " COLLATE \"C\"" } else { "" };
+        let domain = format!("CREATE DOMAIN task_api.user_id AS {}{collation}", configured.sql_type());
+        transaction.batch_execute(&domain).await.map_err(Failure::schema)?;
+    }
+    Ok(names)
+}
+
+/// Makes what is missing or is not as it should be.
+pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_of: Guards) -> Result<(), Failure> {
     fix_search_path(transaction).await?;
     transaction.batch_execute(&names.make_role()).await.map_err(Failure::schema)?;
     let role = &names.role;
@@ -73,8 +102,10 @@ pub(crate) async fn ensure(
         let now: String = query(transaction, &names.tables_fingerprint()).await?;
         made.get("fingerprint") == Some(&now.into()) && made.get("text") == Some(&text.into())
     };
-    let is_made =
-        functions_state(transaction, &names).await? == State::Present && may_call(transaction, &names).await?;
+    let functions_text: String = value(transaction, "SELECT md5($1)", &functions).await?;
+    let is_made = comment(transaction, RELEASE_SCHEMA).await?.get("text") == Some(&functions_text.as_str().into())
+        && functions_state(transaction, names).await? == State::Present
+        && may_call(transaction, names).await?;
     if !is_guarded || !is_made {
         // Only a member may give functions to the role; no login may stay one.
         transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await.map_err(Failure::schema)?;
@@ -83,10 +114,11 @@ pub(crate) async fn ensure(
             transaction.batch_execute(&schema).await.map_err(Failure::schema)?;
             transaction.batch_execute(&functions).await.map_err(Failure::schema)?;
             let fingerprint: String = query(transaction, &names.fingerprint()).await?;
-            let comment = serde_json::json!({ "fingerprint": fingerprint });
+            let comment = serde_json::json!({ "fingerprint": fingerprint, "text": functions_text });
             set_comment(transaction, RELEASE_SCHEMA, &comment).await?;
         }
         if !is_guarded {
+            check_owners(transaction, names).await?;
             // Last, as routes wait meanwhile for the locks that it takes.
             transaction.batch_execute(&guards).await.map_err(Failure::schema)?;
             let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
@@ -107,12 +139,7 @@ pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failur
     }
     fix_search_path(transaction).await?;
     // What is asked needs none of the other names.
-    let names = Names {
-        role: String::new(),
-        login: String::new(),
-        users: String::new(),
-        columns: UserColumns { email_verified: String::new(), created_at: String::new(), updated_at: String::new() },
-    };
+    let names = Names { role: String::new(), login: String::new(), user_ids: UserIds::default(), users: None };
     functions_state(transaction, &names).await
 }
 
@@ -188,7 +215,7 @@ async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
 }
 
 /// What the texts are filled in with, from what is found in the database.
-async fn names(transaction: &Transaction<'_>, login: Option<&str>) -> Result<Names, Failure> {
+async fn names(transaction: &Transaction<'_>, database: &Database) -> Result<Names, Failure> {
     let encoding: String = query(transaction, "SHOW server_encoding").await?;
     if encoding != "UTF8" {
         return Err(Failure::Schema(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
@@ -202,7 +229,7 @@ async fn names(transaction: &Transaction<'_>, login: Option<&str>) -> Result<Nam
         END)",
     )
     .await?;
-    let login = match login {
+    let login = match database.login.as_deref() {
         Some(login) => {
             value(
                 transaction,
@@ -213,91 +240,28 @@ async fn names(transaction: &Transaction<'_>, login: Option<&str>) -> Result<Nam
         }
         None => "CURRENT_USER".to_owned(),
     };
-    let (users, columns) = users(transaction).await?;
-    Ok(Names { role, login, users, columns })
+    let users = users::find(transaction, &database.users_table, database.user_ids).await?;
+    Ok(Names { role, login, user_ids: database.user_ids, users })
 }
 
-/// The users table, which is made when it is not there, and its columns.
-async fn users(transaction: &Transaction<'_>) -> Result<(String, UserColumns), Failure> {
-    let find = r#"
-        SELECT
-            format('%I.%I', n.nspname, c.relname),
-            pg_get_userbyid(c.relowner)::TEXT,
-            c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE'))
-                AND NOT (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER),
-            has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE')
-                AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'REFERENCES'),
-            (
-                SELECT format_type(a.atttypid, a.atttypmod)
-                FROM pg_catalog.pg_attribute AS a
-                WHERE a.attrelid = c.oid AND a.attname = 'id' AND NOT a.attisdropped
-            ),
-            EXISTS (
-                SELECT FROM pg_catalog.pg_index AS i
-                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-                WHERE i.indrelid = c.oid AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = 'id'
-            ),
-            ARRAY(
-                SELECT a.attname::TEXT FROM pg_catalog.pg_attribute AS a
-                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ),
-            CURRENT_USER::TEXT
-        FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.oid = to_regclass('"user"')"#;
-    let found = transaction.query_opt(find, &[]).await.map_err(Failure::database)?;
-    let row = if let Some(row) = found {
-        row
-    } else {
-        transaction.batch_execute(USERS_TABLE).await.map_err(Failure::schema)?;
-        transaction.query_one(find, &[]).await.map_err(Failure::database)?
-    };
-    let columns = check_users(&row)?;
-    Ok((row.get(0), columns))
-}
-
-/// Compares the users table with what is needed of it.
-fn check_users(row: &Row) -> Result<UserColumns, Failure> {
-    let (table, owner): (String, String) = (row.get(0), row.get(1));
-    let (hides_rows, may_use): (bool, bool) = (row.get(2), row.get(3));
-    let (id, is_key): (Option<String>, bool) = (row.get(4), row.get(5));
-    let (names, user): (Vec<String>, String) = (row.get(6), row.get(7));
-    let fail = |problem: String| Err(Failure::Schema(format!("the users table {table} {problem}")));
-    match id.as_deref() {
-        Some("smallint" | "integer" | "bigint") => {}
-        Some(text @ ("text" | "uuid" | "character varying" | "citext")) => {
-            return fail(format!(
-                "has {text} ids, and this API is for integer ids: with Better Auth, set advanced.database.generateId to \"serial\""
-            ));
-        }
-        Some(other) => return fail(format!("has ids of the type {other}, and this API is for integer ids")),
-        None => return fail("has no column id".into()),
+/// Checks that whoever has tasks is in the users table, before tasks are made to refer to it.
+async fn check_owners(transaction: &Transaction<'_>, names: &Names) -> Result<(), Failure> {
+    let Some(users) = &names.users else { return Ok(()) };
+    let table = &users.table;
+    let missing: i64 = query(
+        transaction,
+        &format!(
+            "SELECT count(*) FROM task_api.task_owner AS o WHERE NOT EXISTS (SELECT FROM {table} AS u WHERE u.id = o.user_id)"
+        ),
+    )
+    .await?;
+    if missing == 0 {
+        return Ok(());
     }
-    if !is_key {
-        return fail("has no primary key or unique constraint on id, which tasks refer to".into());
-    }
-    if hides_rows {
-        return fail(format!("hides its rows from {user} by row-level security: migrate as its owner, {owner}"));
-    }
-    if !may_use {
-        return fail(format!(
-            "is {owner}'s: run GRANT SELECT, UPDATE, DELETE, REFERENCES ON {table} TO \"{user}\" as {owner}, or migrate as {owner}"
-        ));
-    }
-    let column = |camel: &str, snake: &str| {
-        let found = [camel, snake].into_iter().find(|name| names.iter().any(|column| column == name));
-        found
-            .map(|name| format!("\"{name}\""))
-            .ok_or_else(|| Failure::Schema(format!("the users table {table} has no column \"{camel}\" or {snake}")))
-    };
-    for name in ["name", "email", "image"] {
-        column(name, name)?;
-    }
-    Ok(UserColumns {
-        email_verified: column("emailVerified", "email_verified")?,
-        created_at: column("createdAt", "created_at")?,
-        updated_at: column("updatedAt", "updated_at")?,
-    })
+    Err(Failure::Schema(format!(
+        "{missing} users who have tasks are not in the users table {table}: add them, delete their rows of \
+         task_api.task_owner, or set USERS_TABLE to another table or to none"
+    )))
 }
 
 /// What `up` wrote down about a schema; null when it did not.
@@ -327,9 +291,13 @@ async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
     sql: &str,
     text: &str,
 ) -> Result<T, Failure> {
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), tokio_postgres::types::Type); 1] =
-        [(&text, tokio_postgres::types::Type::TEXT)];
+    let row = first_row(transaction, sql, text).await?;
+    row.map(|row| row.get(0)).ok_or_else(|| Failure::Database("a query has no row".into()))
+}
+
+/// The first row of a query with a text, if there is one.
+pub(crate) async fn first_row(transaction: &Transaction<'_>, sql: &str, text: &str) -> Result<Option<Row>, Failure> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&text, Type::TEXT)];
     let rows = transaction.query_typed(sql, &parameters).await.map_err(Failure::database)?;
-    let row = rows.first().ok_or_else(|| Failure::Database("a query has no row".into()))?;
-    Ok(row.get(0))
+    Ok(rows.into_iter().next())
 }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use shared::{
     Result,
+    config::UsersTable,
     http::{Request, Response, preflight, unmatched},
     serve,
 };
 
-async fn handle((): &(), request: &Request) -> Result<Response> {
-    preflight(request).map_or_else(|| Err(unmatched(request)), Ok)
+async fn handle(users: &UsersTable, request: &Request) -> Result<Response> {
+    preflight(request).map_or_else(|| Err(unmatched(request, *users != UsersTable::None)), Ok)
 }
 
 fn main() -> ExitCode {

@@ -10,7 +10,7 @@ use shared::{
 };
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
-    let (owner, changes) = app.me::<UserChanges>(request).await?;
+    let (owner, changes) = app.authorize_me::<UserChanges>(request).await?;
     let user = users::update(&app.db, &owner, &changes).await?;
     Ok(Response::ok(&user))
 }

@@ -87,7 +87,9 @@ impl ClaimRules {
             }
         };
         id.ok_or(match self.user_ids {
-            UserIds::Integer => "the user's id is not a positive integer: ids of another kind need USER_IDS=text or uuid",
+            UserIds::Integer => {
+                "the user's id is not a positive integer: ids of another kind need USER_IDS=text or uuid"
+            }
             UserIds::Text => "the user's id is not a text of 1 to 255 characters, as USER_IDS=text has it",
             UserIds::Uuid => "the user's id is not a UUID in its canonical form, as USER_IDS=uuid has it",
         })
@@ -190,8 +192,15 @@ mod tests {
 
     #[test]
     fn a_token_is_good_from_nbf_until_exp_and_five_seconds_around() {
-        let claims =
-            |exp: f64, nbf: f64| Claims { sub: None, exp, nbf: Some(nbf), _iat: None, _jti: None, iss: None, aud: None };
+        let claims = |exp: f64, nbf: f64| Claims {
+            sub: None,
+            exp,
+            nbf: Some(nbf),
+            _iat: None,
+            _jti: None,
+            iss: None,
+            aud: None,
+        };
         let now = UNIX_EPOCH + Duration::from_secs(1000);
         let is_good = |exp, nbf| rules(UserIds::Integer, None).check(&claims(exp, nbf), now).is_ok();
         assert!(is_good(995.5, 1005.0));

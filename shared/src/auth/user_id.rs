@@ -123,7 +123,9 @@ impl UserId {
             Self::Uuid(id) => IdForLog::Text(id.to_string()),
             Self::Text(id) => {
                 let digest = Sha256::digest(id.as_bytes());
-                IdForLog::Text(digest.iter().take(8).fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}")))
+                IdForLog::Text(
+                    digest.iter().take(8).fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}")),
+                )
             }
         }
     }
@@ -219,7 +221,9 @@ mod tests {
         let parse = |text: &str| UserId::parse(UserIds::Uuid, text);
         let id = "0190163d-8694-739b-aea5-966c26f8ad91";
         assert_eq!(parse(id).unwrap().to_string(), id);
-        for wrong in ["", "1", &id.to_uppercase(), &format!("{{{id}}}"), &id.replace('-', ""), &format!("urn:uuid:{id}")] {
+        for wrong in
+            ["", "1", &id.to_uppercase(), &format!("{{{id}}}"), &id.replace('-', ""), &format!("urn:uuid:{id}")]
+        {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }
     }

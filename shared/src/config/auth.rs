@@ -111,7 +111,10 @@ impl Env {
         }
         if self.is_on_aws() {
             if KNOWN_SECRETS.contains(&secret) {
-                return Err(ConfigError::new(SECRET, "is a secret that is public: make one with openssl rand -base64 32"));
+                return Err(ConfigError::new(
+                    SECRET,
+                    "is a secret that is public: make one with openssl rand -base64 32",
+                ));
             }
             let different: BTreeSet<u8> = secret.bytes().collect();
             if different.len() < MIN_DIFFERENT_BYTES {

@@ -64,7 +64,9 @@ impl Env {
             return fail("is missing; set it to the postgres:// URL of the database".into());
         };
         if url.starts_with("postgresql+") || url.starts_with("postgres+") {
-            return fail("is SQLAlchemy's; without the + and what follows it up to the colon it is Postgres' own".into());
+            return fail(
+                "is SQLAlchemy's; without the + and what follows it up to the colon it is Postgres' own".into(),
+            );
         }
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return fail("must start with postgres:// or postgresql://".into());

@@ -65,6 +65,12 @@ impl DbError {
         }
     }
 
+    /// Whether a column or constraint of a table did not take the values (classes 22 and 23).
+    pub(crate) fn is_of_the_values(&self) -> bool {
+        let Self::Statement(error) = self else { return false };
+        error.code().is_some_and(|state| state.code().starts_with("22") || state.code().starts_with("23"))
+    }
+
     /// Whether the server said that nothing of the statement is in the database, so that it may run again
     /// on another connection: its transaction was rolled back for another's sake, was not let begin in the
     /// state that its session was left in, or did not get a lock or done in time.

@@ -27,6 +27,8 @@ pub enum Outcome {
     Replayed,
     /// The idempotency key was sent before, with another request.
     KeyReused,
+    /// The users table has no column for what is to be changed.
+    NoColumn,
     /// The write reached the server after its deadline, and did nothing.
     Late,
 }
@@ -49,8 +51,10 @@ impl Outcome {
             Self::Forbidden => Error::Forbidden,
             Self::NotFound => Error::TaskNotFound,
             Self::Stale => Error::PreconditionFailed,
-            // Of those, `Db::write` and creating a task make something of their own; nothing else has them.
-            Self::Limit | Self::Replayed | Self::KeyReused | Self::Late => DbError::Outcome(self).into(),
+            // Of those, `Db::write`, creating a task and changing a user make something of their own.
+            Self::Limit | Self::Replayed | Self::KeyReused | Self::NoColumn | Self::Late => {
+                DbError::Outcome(self).into()
+            }
         })
     }
 }
@@ -66,6 +70,7 @@ impl FromSql<'_> for Outcome {
             b"limit" => Self::Limit,
             b"replayed" => Self::Replayed,
             b"key_reused" => Self::KeyReused,
+            b"no_column" => Self::NoColumn,
             b"late" => Self::Late,
             _ => return Err("a function of the database has another outcome than this program knows".into()),
         })

@@ -4,6 +4,8 @@
 //! text, so that those of the release before go on calling theirs while the new ones take over, and a
 //! release that is rolled back finds its own again.
 
+use crate::auth::UserIds;
+
 /// The schema of this release's functions: `task_api_` and the start of the SHA-256 of their text, which
 /// `build.rs` works out of all `.sql` files of this crate.
 pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
@@ -13,7 +15,9 @@ pub const MAX_IDEMPOTENCY_KEYS: u32 = 1000;
 
 /// Functions that belong to the migrations' user, and that the role may execute: the only ways to the users
 /// table and to what policies hide.
-const ACCESS: [&str; 1] = [include_str!("../users/access.sql")];
+const ACCESS: [&str; 2] = [include_str!("../users/access.sql"), include_str!("../tasks/missing_reason.sql")];
+const ACCESS_WITHOUT_USERS: [&str; 2] =
+    [include_str!("../users/no_table.sql"), include_str!("../tasks/missing_reason.sql")];
 
 /// Functions that belong to the role and run as it. First those that others call.
 const OPERATIONS: [&str; 12] = [
@@ -60,26 +64,68 @@ pub struct Names {
     pub role: String,
     /// The role that routes log in as, quoted, or `CURRENT_USER`.
     pub login: String,
-    /// The users table, qualified and quoted.
-    pub users: String,
-    /// Its columns, quoted.
-    pub columns: UserColumns,
+    /// The kind of ids that users have.
+    pub user_ids: UserIds,
+    /// The users table, if there is one.
+    pub users: Option<Users>,
 }
 
-/// The columns of the users table, quoted: Better Auth spells them in camel case, and some adapters of it
-/// in snake case.
+/// A users table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserColumns {
-    /// Whether the address was verified.
-    pub email_verified: String,
-    /// When the user was made.
-    pub created_at: String,
-    /// When the user was changed.
-    pub updated_at: String,
+pub struct Users {
+    /// Its name, qualified and quoted.
+    pub table: String,
+    /// Its column for the name, quoted.
+    pub name: Option<String>,
+    /// For the e-mail address.
+    pub email: Option<String>,
+    /// For the address of a picture.
+    pub image: Option<String>,
+    /// For whether the e-mail address was verified, and whether that column is the time of it instead.
+    pub email_verified: Option<(String, bool)>,
+    /// For when the user was made.
+    pub created_at: Option<String>,
+    /// For when the user was changed.
+    pub updated_at: Option<String>,
 }
 
-/// Makes Better Auth's users table.
-pub const USERS_TABLE: &str = include_str!("better_auth_user.sql");
+impl Users {
+    /// What is shown of the row `u`.
+    fn columns(&self) -> String {
+        let text = |column: &Option<String>, kind: &str| match column {
+            Some(column) => format!("u.{column}::{kind}"),
+            None => format!("NULL::{kind}"),
+        };
+        let email_verified = match &self.email_verified {
+            Some((column, true)) => format!("u.{column} IS NOT NULL"),
+            Some((column, false)) => format!("u.{column}::BOOLEAN"),
+            None => "NULL::BOOLEAN".to_owned(),
+        };
+        [
+            text(&self.name, "TEXT"),
+            text(&self.email, "TEXT"),
+            text(&self.image, "TEXT"),
+            email_verified,
+            text(&self.created_at, "TIMESTAMPTZ"),
+            text(&self.updated_at, "TIMESTAMPTZ"),
+        ]
+        .join(", ")
+    }
+
+    /// The SET clause of a change of the row `u`.
+    fn changes(&self) -> String {
+        let name = self.name.as_ref().map(|column| format!("{column} = COALESCE(new_name, u.{column})"));
+        let image = self.image.as_ref();
+        let image = image.map(|column| format!("{column} = CASE WHEN set_image THEN new_image ELSE u.{column} END"));
+        let updated_at = self.updated_at.as_ref().map(|column| format!("{column} = CURRENT_TIMESTAMP"));
+        let changes: Vec<_> = [name, image, updated_at].into_iter().flatten().collect();
+        // There is always something to set.
+        if changes.is_empty() { "id = u.id".to_owned() } else { changes.join(", ") }
+    }
+}
+
+/// Makes Better Auth's users table; `{{id}}` is the type of its ids.
+pub const BETTER_AUTH_TABLE: &str = include_str!("better_auth_user.sql");
 
 /// What `up` runs, filled in.
 impl Names {
@@ -93,15 +139,19 @@ impl Names {
     /// role may do.
     #[must_use]
     pub fn guard_tables(&self) -> String {
-        let parts =
-            [include_str!("users_table.sql"), include_str!("policies.sql"), include_str!("table_privileges.sql")];
-        parts.map(|text| self.fill(text)).join("\n")
+        let mut parts = vec![include_str!("no_users_table.sql")];
+        if self.users.is_some() {
+            parts.push(include_str!("users_table.sql"));
+        }
+        parts.extend([include_str!("policies.sql"), include_str!("table_privileges.sql")]);
+        parts.into_iter().map(|text| self.fill(text)).collect::<Vec<_>>().join("\n")
     }
 
     /// Makes the functions, in a schema that is there and empty, and says who owns them and may call them.
     #[must_use]
     pub fn make_functions(&self) -> String {
-        let mut sql = ACCESS.iter().chain(&OPERATIONS).map(|text| self.fill(text)).collect::<Vec<_>>().join("\n");
+        let access = if self.users.is_some() { &ACCESS } else { &ACCESS_WITHOUT_USERS };
+        let mut sql = access.iter().chain(&OPERATIONS).map(|text| self.fill(text)).collect::<Vec<_>>().join("\n");
         for column in COLUMNS {
             for (direction, beyond) in [("asc", ">"), ("desc", "<")] {
                 let bound = |wanted| if (column, direction) == wanted { "after_id" } else { "NULL" };
@@ -130,7 +180,9 @@ impl Names {
     }
 
     fn fill(&self, text: &str) -> String {
-        let Self { role, login, users, columns } = self;
+        let Self { role, login, user_ids, users } = self;
+        let is = |is: bool| if is { "TRUE" } else { "FALSE" };
+        let users = users.as_ref();
         text.replace("{{begin_write}}", BEGIN_WRITE.trim())
             .replace("{{end_write}}", END_WRITE.trim())
             .replace("{{fingerprint}}", FINGERPRINT.trim())
@@ -141,12 +193,13 @@ impl Names {
             .replace("{{access}}", ACCESS_NAMES)
             .replace("{{role}}", role)
             .replace("{{login}}", login)
-            .replace("{{users}}", users)
-            .replace("{{user_id}}", "INTEGER")
+            .replace("{{user_id}}", user_ids.sql_type())
             .replace("{{max_keys}}", &MAX_IDEMPOTENCY_KEYS.to_string())
-            .replace("{{users_email_verified}}", &columns.email_verified)
-            .replace("{{users_created_at}}", &columns.created_at)
-            .replace("{{users_updated_at}}", &columns.updated_at)
+            .replace("{{users}}", users.map_or("", |users| &users.table))
+            .replace("{{users_columns}}", &users.map(Users::columns).unwrap_or_default())
+            .replace("{{users_changes}}", &users.map(Users::changes).unwrap_or_default())
+            .replace("{{users_have_name}}", is(users.is_some_and(|users| users.name.is_some())))
+            .replace("{{users_have_image}}", is(users.is_some_and(|users| users.image.is_some())))
     }
 }
 
@@ -157,15 +210,21 @@ mod tests {
     #[test]
     fn nothing_is_left_to_fill_in() {
         let column = || "a".to_owned();
-        let names = Names {
-            role: column(),
-            login: column(),
-            users: column(),
-            columns: UserColumns { email_verified: column(), created_at: column(), updated_at: column() },
+        let users = Users {
+            table: column(),
+            name: Some(column()),
+            email: None,
+            image: None,
+            email_verified: None,
+            created_at: None,
+            updated_at: None,
         };
-        let texts = [names.make_role(), names.guard_tables(), names.make_functions(), names.fingerprint()];
-        for text in texts.into_iter().chain([names.tables_fingerprint()]) {
-            assert!(!text.contains("{{") && !text.is_empty(), "{text}");
+        for users in [Some(users), None] {
+            let names = Names { role: column(), login: column(), user_ids: UserIds::Text, users };
+            let texts = [names.make_role(), names.guard_tables(), names.make_functions(), names.fingerprint()];
+            for text in texts.into_iter().chain([names.tables_fingerprint()]) {
+                assert!(!text.contains("{{") && !text.is_empty(), "{text}");
+            }
         }
     }
 }

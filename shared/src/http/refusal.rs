@@ -25,6 +25,7 @@ impl From<Error> for Response {
             Error::TaskLimitReached(most) => {
                 Self::json(409, &json!({ "detail": format!("There are {most} tasks, as many as there may be") }))
             }
+            Error::UserInUse => detail(409, "Other data refers to the user"),
             Error::RouteNotFound => detail(404, "Not Found"),
             Error::MethodNotAllowed(methods) => detail(405, "Method Not Allowed").and("allow", methods),
             Error::TrailingSlash(location) => Self::redirect(location),

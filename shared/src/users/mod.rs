@@ -1,14 +1,15 @@
-//! Users, in Better Auth's own table.
+//! Users, in Better Auth's own table or in another.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::json;
 use tokio_postgres::{Row, types::Type};
 
 use crate::{
-    Result, Text,
+    Error, Result, Text,
     auth::{Owner, UserId},
     db::{Db, Outcome, Parameter, Retry, call},
-    http::{Fields, Input, Nullable, Problems, Request},
+    http::{Fields, Input, Nullable, Problem, Problems, Request},
     timestamp,
 };
 
@@ -17,19 +18,19 @@ pub type Name = Text<1, 100>;
 /// The address of a picture: up to 2048 characters, of any kind.
 pub type Image = Text<0, 2048>;
 
-/// A user as the API shows them.
+/// A user as the API shows them. Better Auth's table has everything but an image of everybody; what another
+/// table has no column for is `None`.
 #[derive(Debug, Serialize)]
 pub struct User {
     id: UserId,
-    /// Better Auth has one of everybody; another table may not.
     name: Option<String>,
-    email: String,
+    email: Option<String>,
     image: Option<String>,
-    email_verified: bool,
-    #[serde(serialize_with = "timestamp::serialize")]
-    created_at: DateTime<Utc>,
-    #[serde(serialize_with = "timestamp::serialize")]
-    updated_at: DateTime<Utc>,
+    email_verified: Option<bool>,
+    #[serde(serialize_with = "timestamp::serialize_optional")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::serialize_optional")]
+    updated_at: Option<DateTime<Utc>>,
 }
 
 /// What PATCH may change; what is not sent stays as it is.
@@ -49,7 +50,7 @@ impl Input for UserChanges {
 /// The owner.
 ///
 /// # Errors
-/// [`crate::Error::Unauthenticated`] when the user is gone.
+/// [`Error::Unauthenticated`] when the user is gone.
 pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
     let row = db.read_one(owner, call!("get_me($1)"), &[]).await?;
     Outcome::of(&row).done()?;
@@ -59,23 +60,34 @@ pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
 /// Changes the owner and answers the result.
 ///
 /// # Errors
-/// As [`get`].
+/// As [`get`], and [`Error::Invalid`] when the users table has no column for what is to be changed.
 pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<User> {
     let name = changes.name.as_ref().map(Text::as_str);
     let image = changes.image.value().map(Text::as_str);
     let parameters: [Parameter; 3] =
         [(&name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&image, Type::TEXT)];
-    let row = db.write(owner, Retry::IfConnectionLost, call!("update_me($1, $2, $3, $4, $5, $6)"), &parameters).await?;
-    Outcome::of(&row).done()?;
-    Ok(from_columns(owner, &row, 2))
+    let call = call!("update_me($1, $2, $3, $4, $5, $6)");
+    let unfit = |rule| Error::Invalid(vec![Problem::value(json!(["body"]), rule, json!(null))]);
+    let row = match db.write(owner, Retry::IfConnectionLost, call, &parameters).await {
+        Err(error) if error.is_of_the_values() => return Err(unfit("the users table does not take this")),
+        result => result?,
+    };
+    match Outcome::of(&row) {
+        Outcome::NoColumn => Err(unfit("the users table has no column for this")),
+        outcome => outcome.done().map(|()| from_columns(owner, &row, 2)),
+    }
 }
 
 /// Deletes the owner and, by the foreign keys, their tasks, sessions and accounts.
 ///
 /// # Errors
-/// As [`get`].
+/// As [`get`], and [`Error::UserInUse`] when rows of another table refer to the user and do not go too.
 pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
-    Outcome::of(&db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await?).done()
+    let row = match db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await {
+        Err(error) if error.is_of_the_values() => return Err(Error::UserInUse),
+        result => result?,
+    };
+    Outcome::of(&row).done()
 }
 
 /// Whether the owner is still there.

@@ -1,5 +1,5 @@
 -- Changes the caller's own row: a name that is NULL stays, the image is set, also to NULL, when
--- `set_image` says so.
+-- `set_image` says so. 'no_column', when the users table has none for what is to be changed.
 CREATE FUNCTION {{functions}}.update_me(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER,
     IN new_name TEXT, IN set_image BOOLEAN, IN new_image TEXT,
@@ -14,10 +14,14 @@ DECLARE
     u RECORD;
 BEGIN
     {{begin_write}}
-    SELECT * INTO u FROM {{functions}}.user_update(new_name, set_image, new_image);
-    outcome := CASE WHEN u.is_there THEN 'ok' ELSE 'no_user' END;
-    name := u.name; email := u.email; image := u.image; email_verified := u.email_verified;
-    created_at := u.created_at; updated_at := u.updated_at;
+    IF (new_name IS NOT NULL AND NOT {{users_have_name}}) OR (set_image AND NOT {{users_have_image}}) THEN
+        outcome := CASE WHEN {{functions}}.user_exists() THEN 'no_column' ELSE 'no_user' END;
+    ELSE
+        SELECT * INTO u FROM {{functions}}.user_update(new_name, set_image, new_image);
+        outcome := CASE WHEN u.is_there THEN 'ok' ELSE 'no_user' END;
+        name := u.name; email := u.email; image := u.image; email_verified := u.email_verified;
+        created_at := u.created_at; updated_at := u.updated_at;
+    END IF;
     {{end_write}}
 END
 $$;

@@ -10,7 +10,7 @@ use tests::{Request, SECRET, token};
 #[derive(Deserialize)]
 pub struct Contract {
     pub fixture: Fixture,
-    tokens: BTreeMap<String, Token>,
+    pub tokens: BTreeMap<String, Token>,
     pub cases: Vec<Case>,
 }
 
@@ -23,9 +23,9 @@ pub struct Fixture {
 }
 
 #[derive(Deserialize)]
-struct Token {
-    claims: Option<Value>,
-    claims_raw: Option<String>,
+pub struct Token {
+    pub claims: Option<Value>,
+    pub claims_raw: Option<String>,
     alg: Option<String>,
     #[serde(default)]
     header: Map<String, Value>,
@@ -40,7 +40,7 @@ struct Token {
 #[derive(Deserialize)]
 pub struct Case {
     pub name: String,
-    request: CaseRequest,
+    pub request: CaseRequest,
     pub response: CaseResponse,
     pub binding: Binding,
 }
@@ -54,9 +54,9 @@ pub enum Binding {
 }
 
 #[derive(Deserialize)]
-struct CaseRequest {
+pub struct CaseRequest {
     method: String,
-    path: String,
+    pub path: String,
     #[serde(default)]
     headers: Vec<(String, String)>,
     body: Option<String>,

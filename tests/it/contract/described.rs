@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use tests::{Request, Response};
+use tests::{Api, Request, Response};
 
 /// The description of the API, with a validator for every answer in it.
 pub struct Description {
@@ -13,8 +13,9 @@ pub struct Description {
 }
 
 impl Description {
-    pub fn read() -> Self {
-        let document: Value = serde_json::from_str(&tests::read("openapi.json")).expect("openapi.json");
+    /// The description that an API has of itself.
+    pub async fn read(api: &Api) -> Self {
+        let document = api.send(Request::new("GET", "/openapi.json")).await.json();
         let mut validators = HashMap::new();
         for (path, operations) in document["paths"].as_object().expect("paths") {
             for (method, operation) in operations.as_object().expect("operations") {

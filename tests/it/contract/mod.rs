@@ -7,8 +7,13 @@ mod compare;
 mod data;
 mod described;
 mod rows;
+mod translate;
 
-use tests::Api;
+use shared::auth::UserIds;
+use tests::{
+    Api,
+    identity::{Identity, Users},
+};
 
 use data::{Binding, Case, Contract};
 use described::Description;
@@ -18,21 +23,34 @@ const SHARDS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vectors_hold_behind_api_gateway() {
-    check(|api| api).await;
+    check(Identity::DEFAULT, |api| api).await;
+}
+
+/// The same with the ids of the users in the fixture translated, and what was no integer another user's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vectors_hold_with_ids_that_are_texts() {
+    check(Identity { ids: UserIds::Text, users: Users::BetterAuth }, |api| api).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vectors_hold_with_ids_that_are_uuids_behind_cargo_lambda_watch() {
+    check(Identity { ids: UserIds::Uuid, users: Users::BetterAuth }, Api::emulated).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vectors_hold_behind_cargo_lambda_watch() {
-    check(Api::emulated).await;
+    check(Identity::DEFAULT, Api::emulated).await;
 }
 
-async fn check(style: fn(Api) -> Api) {
-    let contract: &'static Contract = Box::leak(Box::new(Contract::read()));
-    let description: &'static Description = Box::leak(Box::new(Description::read()));
+async fn check(identity: Identity, style: fn(Api) -> Api) {
+    let mut contract = Contract::read();
+    translate::contract(&mut contract, identity);
+    let contract: &'static Contract = Box::leak(Box::new(contract));
+    let description: &'static Description = Box::leak(Box::new(Description::read(&Api::of(identity).await).await));
     assert_eq!(contract.cases.len(), 462);
     let shards = (0..SHARDS).map(|shard| {
         tokio::spawn(async move {
-            let api = style(Api::new().await);
+            let api = style(Api::of(identity).await);
             let mut failures = Vec::new();
             let mut dirty = true;
             for case in contract.cases.iter().skip(shard).step_by(SHARDS) {

@@ -34,7 +34,12 @@ pub async fn changes(database: &Database, fixture: &Fixture) -> Value {
             serde_json::from_str(&database.value::<String>(&sql).await).expect("the rows as JSON");
         let before: Map<String, Value> = rows
             .iter()
-            .map(|row| (row[0].to_string(), columns.iter().cloned().zip(row.iter().cloned()).collect()))
+            .map(|row| {
+                (
+                    row[0].as_str().map_or_else(|| row[0].to_string(), str::to_owned),
+                    columns.iter().cloned().zip(row.iter().cloned()).collect(),
+                )
+            })
             .collect();
         let mut of_table = Map::new();
         for (id, row) in &now {

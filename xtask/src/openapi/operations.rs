@@ -6,7 +6,7 @@ use shared::{
     tasks::{MAX_LIMIT, SORTS},
 };
 
-use super::schemas::reference;
+use super::schemas::{self, reference};
 
 /// What is particular to an operation.
 struct Operation {
@@ -132,11 +132,14 @@ fn described(route: &Route) -> Operation {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let mut parameters = Vec::new();
-    for (name, description) in [("user_id", "The id of the user whom the token names."), ("id", "The id of a task.")] {
+    let task_id = json!({ "type": "integer", "format": "int64", "examples": [1] });
+    for (name, description, schema) in [
+        ("user_id", "The id of the user whom the token names.", schemas::user_id()),
+        ("id", "The id of a task.", task_id),
+    ] {
         if route.path.contains(&format!("{{{name}}}")) {
             parameters.push(json!({
-                "name": name, "in": "path", "required": true, "description": description,
-                "schema": { "type": "integer", "format": "int64" }, "example": 1,
+                "name": name, "in": "path", "required": true, "description": description, "schema": schema,
             }));
         }
     }

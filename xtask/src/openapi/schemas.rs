@@ -60,10 +60,16 @@ fn object(required: &[&str], properties: &Value) -> Value {
     schema
 }
 
+/// The id of a user, whose schema says of what kind a deployment's are.
+pub(super) fn user_id() -> Value {
+    json!({ "$ref": "#/components/schemas/UserId" })
+}
+
 /// Every schema, by name. Rows may have longer texts than requests: the columns are wider.
 pub(super) fn all() -> Value {
     let boolean = json!({ "type": "boolean" });
     json!({
+        "UserId": { "type": "integer", "format": "int32", "examples": [1] },
         "Task": object(
             &["id", "title", "description", "completed", "user_id", "created_at", "updated_at"],
             &json!({
@@ -71,7 +77,7 @@ pub(super) fn all() -> Value {
                 "title": { "type": "string", "examples": ["Buy milk"] },
                 "description": { "type": ["string", "null"], "examples": ["two litres"] },
                 "completed": boolean,
-                "user_id": { "type": "integer", "format": "int32", "examples": [1] },
+                "user_id": user_id(),
                 "created_at": timestamp(),
                 "updated_at": timestamp(),
             }),
@@ -95,7 +101,7 @@ pub(super) fn all() -> Value {
         "User": object(
             &["id", "name", "email", "image", "email_verified", "created_at", "updated_at"],
             &json!({
-                "id": { "type": "integer", "format": "int32", "examples": [1] },
+                "id": user_id(),
                 "name": { "type": "string", "examples": ["Alice"] },
                 "email": { "type": "string", "examples": ["alice@example.com"] },
                 "image": { "type": ["string", "null"], "examples": ["https://example.com/alice.png"] },

@@ -1,0 +1,66 @@
+//! `/openapi.json` as this deployment has it: the kind of users' ids, and the users there are.
+
+use serde_json::{Value, json};
+use shared::{
+    State,
+    auth::UserIds,
+    config::{ConfigError, Env, UsersTable},
+};
+
+/// The description of the API with integer ids and Better Auth's users.
+const USUAL: &str = include_str!("../../../openapi.json");
+
+/// The description of the API, as JSON.
+pub(crate) struct Description(pub(crate) &'static str);
+
+impl State for Description {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let (ids, users) = (env.user_ids()?, env.users_table()?);
+        if ids == UserIds::Integer && users.is_better_auths() {
+            return Ok(Self(USUAL));
+        }
+        // Once, as long as the environment lives.
+        Ok(Self(Box::leak(describe(ids, &users).into_boxed_str())))
+    }
+}
+
+fn describe(ids: UserIds, users: &UsersTable) -> String {
+    let mut document: Value = serde_json::from_str(USUAL).unwrap_or_default();
+    let id = match ids {
+        UserIds::Integer => None,
+        UserIds::Text => Some(json!({
+            "type": "string", "minLength": 1, "maxLength": 255, "examples": ["gXTvwP0mXXaOxDGvxWzYGlPvw8XHYHqm"],
+        })),
+        UserIds::Uuid => Some(json!({
+            "type": "string", "format": "uuid", "examples": ["0190163d-8694-739b-aea5-966c26f8ad91"],
+        })),
+    };
+    if let (Some(id), Some(schema)) = (id, document.pointer_mut("/components/schemas/UserId")) {
+        *schema = id;
+    }
+    match users {
+        UsersTable::BetterAuth => {}
+        UsersTable::Other { .. } => {
+            let properties = document.pointer_mut("/components/schemas/User/properties").and_then(Value::as_object_mut);
+            for (name, schema) in properties.into_iter().flatten() {
+                // What the table has no column for is null.
+                if let Some(kind) = schema.get_mut("type").filter(|kind| name != "id" && kind.is_string()) {
+                    *kind = json!([kind.take(), "null"]);
+                }
+            }
+        }
+        UsersTable::None => {
+            let remove = |object: Option<&mut Value>, names: &[&str]| {
+                if let Some(object) = object.and_then(Value::as_object_mut) {
+                    object.retain(|name, _| !names.contains(&name.as_str()));
+                }
+            };
+            remove(document.get_mut("paths"), &["/api/users/me"]);
+            remove(document.pointer_mut("/components/schemas"), &["User", "UserChanges"]);
+            if let Some(tags) = document.get_mut("tags").and_then(Value::as_array_mut) {
+                tags.retain(|tag| tag["name"] != "users");
+            }
+        }
+    }
+    document.to_string()
+}
