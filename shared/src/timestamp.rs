@@ -10,6 +10,7 @@ pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Res
 }
 
 /// As [`serialize`], and null for none.
+#[allow(clippy::ref_option)] // Serde's signature.
 pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serialize(at, serializer),

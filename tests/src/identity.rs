@@ -31,21 +31,17 @@ impl Identity {
 
     /// Each kind of ids with each kind of users table.
     pub const ALL: [Self; 9] = {
-        const fn of(ids: UserIds, users: Users) -> Identity {
-            Identity { ids, users }
+        const fn with(ids: UserIds) -> [Identity; 3] {
+            [
+                Identity { ids, users: Users::BetterAuth },
+                Identity { ids, users: Users::Another },
+                Identity { ids, users: Users::None },
+            ]
         }
-        use {UserIds::*, Users::*};
-        [
-            of(Integer, BetterAuth),
-            of(Integer, Another),
-            of(Integer, Users::None),
-            of(Text, BetterAuth),
-            of(Text, Another),
-            of(Text, Users::None),
-            of(Uuid, BetterAuth),
-            of(Uuid, Another),
-            of(Uuid, Users::None),
-        ]
+        let [a, b, c] = with(UserIds::Integer);
+        let [d, e, f] = with(UserIds::Text);
+        let [g, h, i] = with(UserIds::Uuid);
+        [a, b, c, d, e, f, g, h, i]
     };
 
     /// The id that a number stands for. Texts have what paths, JSON and SQL need encoded.

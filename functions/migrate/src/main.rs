@@ -5,12 +5,14 @@
 //! {"action": "up", "to": 3}
 //! {"action": "down", "to": 0}
 //! {"action": "status"}
+//! {"action": "adopt", "from": "public.task", "dry_run": true}
 //! ```
 //!
 //! At deploy it is CloudFormation's event, see [`cloudformation`]. The answer is a report of what
 //! was done. Whatever the event asks for happens in one
 //! transaction, under a lock, or not at all.
 
+mod adopt;
 mod cloudformation;
 mod connection;
 mod report;

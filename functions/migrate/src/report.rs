@@ -3,7 +3,7 @@
 use refinery::Migration;
 use serde::Serialize;
 
-use crate::schema::State;
+use crate::{adopt::Adopted, schema::State};
 
 /// The answer to an event.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,9 @@ pub(crate) struct Report {
     pub(crate) version: i32,
     /// Whether this release's functions are there.
     pub(crate) functions: State,
+    /// What was taken over from another table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) adopted: Option<Adopted>,
 }
 
 /// One migration.

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::run::Failure;
+use crate::{adopt::Adoption, run::Failure};
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Apply what is missing, up to a version if there is one.
     Up { to: Option<i32> },
@@ -17,6 +17,8 @@ pub(crate) enum Request {
     DownTo(i32),
     /// Only report.
     Status,
+    /// Take over the tasks of another table.
+    Adopt(Adoption),
 }
 
 #[derive(Deserialize)]
@@ -24,6 +26,9 @@ pub(crate) enum Request {
 struct Event {
     action: Action,
     to: Option<i32>,
+    from: Option<String>,
+    dry_run: Option<bool>,
+    leave_unfit: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -32,19 +37,29 @@ enum Action {
     Up,
     Down,
     Status,
+    Adopt,
 }
 
 impl Request {
     /// Reads an event; one that is not understood to the last field does nothing.
     pub(crate) fn parse(event: Value) -> Result<Self, Failure> {
         let event: Event = serde_json::from_value(event).map_err(|error| Failure::Request(error.to_string()))?;
+        let adoption = Adoption {
+            from: event.from,
+            dry_run: event.dry_run.unwrap_or_default(),
+            leave_unfit: event.leave_unfit.unwrap_or_default(),
+        };
         match (event.action, event.to) {
+            (Action::Adopt, None) => Ok(Self::Adopt(adoption)),
+            _ if adoption != Adoption::default() => {
+                Err(Failure::Request("`from`, `dry_run` and `leave_unfit` are `adopt`'s".into()))
+            }
             (Action::Up, to) => Ok(Self::Up { to }),
             (Action::Down, Some(version)) => Ok(Self::DownTo(version)),
             (Action::Status, None) => Ok(Self::Status),
             // An event may be sent again when nobody waited for its answer: a second time must do nothing.
             (Action::Down, None) => Err(Failure::Request("`down` needs `to`, the version to stop at".into())),
-            (Action::Status, Some(_)) => Err(Failure::Request("`status` takes no `to`".into())),
+            (Action::Status | Action::Adopt, Some(_)) => Err(Failure::Request("only `up` and `down` take `to`".into())),
         }
     }
 }
@@ -61,7 +76,15 @@ mod tests {
         assert_eq!(parse(json!({"action": "up", "to": 2})), Some(Request::Up { to: Some(2) }));
         assert_eq!(parse(json!({"action": "down", "to": 0})), Some(Request::DownTo(0)));
         assert_eq!(parse(json!({"action": "status"})), Some(Request::Status));
+        let adoption = Adoption { from: Some("old.task".into()), dry_run: true, leave_unfit: false };
+        let event = json!({"action": "adopt", "from": "old.task", "dry_run": true});
+        assert_eq!(parse(event), Some(Request::Adopt(adoption)));
         for wrong in [
+            json!({"action": "adopt", "to": 1}),
+            json!({"action": "adopt", "dry_run": "yes"}),
+            json!({"action": "adopt", "dryRun": true}),
+            json!({"action": "up", "dry_run": true}),
+            json!({"action": "down", "to": 0, "from": "task"}),
             json!(null),
             json!({}),
             json!({"action": "drop"}),

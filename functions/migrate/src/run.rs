@@ -13,6 +13,7 @@ use tokio_postgres::{
 use shared::{auth::UserIds, config::UsersTable};
 
 use crate::{
+    adopt,
     connection::Connection,
     report::{Report, Step},
     request::Request,
@@ -80,7 +81,7 @@ async fn locked(
     database: &Database,
 ) -> Result<Report, Failure> {
     let migrations = embedded()?;
-    let (mut applied, mut undone) = (Vec::new(), Vec::new());
+    let (mut applied, mut undone, mut adopted) = (Vec::new(), Vec::new(), None);
     match *request {
         Request::Up { to } => {
             let target = to.map(|version| known(&migrations, version)).transpose()?;
@@ -105,6 +106,10 @@ async fn locked(
             let newer = history(transaction).await?.into_iter().filter(|migration| migration.version() > version);
             undone = down(&transaction.0, newer.rev()).await?;
         }
+        Request::Adopt(ref adoption) => {
+            let names = schema::compare(&transaction.0, database).await?;
+            adopted = Some(adopt::adopt(&transaction.0, adoption, &names).await?);
+        }
         Request::Status => {}
     }
     let done = history(transaction).await?;
@@ -115,6 +120,7 @@ async fn locked(
         pending: migrations.iter().filter(|migration| !is_done(migration)).map(Step::from).collect(),
         version: done.last().map_or(0, Migration::version),
         functions: schema::state(&transaction.0).await?,
+        adopted,
     })
 }
 

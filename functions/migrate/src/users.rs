@@ -39,15 +39,18 @@ const FIND: &str = "
               AND a.attname = 'id'
         ) AS is_key,
         ARRAY(
-            SELECT part
+            SELECT a.attname::TEXT
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            ORDER BY a.attnum
+        ) AS column_names,
+        ARRAY(
+            SELECT format_type(COALESCE(NULLIF(t.typbasetype, 0), t.oid), NULL)
             FROM pg_catalog.pg_attribute AS a
             JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-            CROSS JOIN LATERAL unnest(ARRAY[
-                a.attname::TEXT, format_type(COALESCE(NULLIF(t.typbasetype, 0), t.oid), NULL)
-            ]) WITH ORDINALITY AS parts (part, place)
             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum, place
-        ) AS columns
+            ORDER BY a.attnum
+        ) AS column_types
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = to_regclass($1)";
@@ -123,7 +126,8 @@ fn check(row: &Row, configured: &UsersTable, ids: UserIds) -> Result<Users, Stri
             "is {owner}'s: run GRANT {privileges} ON {table} TO \"{migrator}\" as {owner}, or migrate as {owner}"
         ));
     }
-    columns(row.get("columns"), table, configured)
+    let (names, types): (Vec<String>, Vec<String>) = (row.get("column_names"), row.get("column_types"));
+    columns(&names.into_iter().zip(types).collect::<Vec<_>>(), table, configured)
 }
 
 fn kind_of(id_type: &str) -> Option<UserIds> {
@@ -135,36 +139,34 @@ fn kind_of(id_type: &str) -> Option<UserIds> {
     }
 }
 
+/// Types of columns that are shown.
+const TEXTS: [&str; 3] = ["text", "character varying", "citext"];
+const TIMES: [&str; 3] = ["timestamp with time zone", "timestamp without time zone", "date"];
+const BOOLEAN: &str = "boolean";
+
 /// The columns that are shown, under either spelling. Better Auth's table has all of them.
-fn columns(flat: Vec<String>, table: String, configured: &UsersTable) -> Result<Users, String> {
-    // Names and types in turn.
-    let found = |names: [&str; 2], types: &[&str]| {
-        let mut pairs = flat.chunks_exact(2);
-        pairs
-            .find(|pair| names.contains(&pair[0].as_str()) && types.contains(&pair[1].as_str()))
-            .map(|pair| (format!("\"{}\"", pair[0]), pair[1].clone()))
-    };
-    const TEXTS: &[&str] = &["text", "character varying", "citext"];
-    const TIMES: &[&str] = &["timestamp with time zone", "timestamp without time zone", "date"];
-    const FLAGS: &[&str] = &["boolean", "timestamp with time zone", "timestamp without time zone", "date"];
-    let column = |names, types| {
-        let column = found(names, types);
-        if column.is_none() && configured.is_better_auths() {
-            let [camel, snake] = names;
-            let spellings = if camel == snake { format!("\"{camel}\"") } else { format!("\"{camel}\" or {snake}") };
-            return Err(format!("has no column {spellings} of the type {}", types[0]));
+fn columns(found: &[(String, String)], table: String, configured: &UsersTable) -> Result<Users, String> {
+    let column = |camel: &str, snake: &str, is_fit: fn(&str) -> bool| {
+        let column = found.iter().find(|(name, kind)| [camel, snake].contains(&name.as_str()) && is_fit(kind));
+        match column {
+            None if configured.is_better_auths() => {
+                Err(format!("has no column \"{camel}\" or {snake} of a type that fits"))
+            }
+            column => Ok(column.map(|(name, kind)| (format!("\"{name}\""), kind.as_str()))),
         }
-        Ok(column)
     };
-    let name = |column: Option<(String, String)>| column.map(|(name, _)| name);
+    let text = |name| column(name, name, |kind| TEXTS.contains(&kind)).map(|found| found.map(|(name, _)| name));
+    let time =
+        |camel, snake| column(camel, snake, |kind| TIMES.contains(&kind)).map(|found| found.map(|(name, _)| name));
+    // Some have the time at which the address was verified.
+    let verified = column("emailVerified", "email_verified", |kind| kind == BOOLEAN || TIMES.contains(&kind))?;
     Ok(Users {
-        name: name(column(["name", "name"], TEXTS)?),
-        email: name(column(["email", "email"], TEXTS)?),
-        image: name(column(["image", "image"], TEXTS)?),
-        email_verified: column(["emailVerified", "email_verified"], FLAGS)?
-            .map(|(name, kind)| (name, kind != "boolean")),
-        created_at: name(column(["createdAt", "created_at"], TIMES)?),
-        updated_at: name(column(["updatedAt", "updated_at"], TIMES)?),
         table,
+        name: text("name")?,
+        email: text("email")?,
+        image: text("image")?,
+        email_verified: verified.map(|(name, kind)| (name, kind != BOOLEAN)),
+        created_at: time("createdAt", "created_at")?,
+        updated_at: time("updatedAt", "updated_at")?,
     })
 }

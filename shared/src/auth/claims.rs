@@ -83,7 +83,7 @@ impl ClaimRules {
                     return Err("the token is a session cookie or an e-mail link of Better Auth");
                 }
                 let id = claims.find(path).ok_or("the claim that TOKEN_USER_CLAIM names is missing")?;
-                self.from_claim(&id)
+                self.parse_id(&id)
             }
         };
         id.ok_or(match self.user_ids {
@@ -96,7 +96,7 @@ impl ClaimRules {
     }
 
     /// An id in another claim than `sub`, which may be a number.
-    fn from_claim(&self, id: &Value) -> Option<UserId> {
+    fn parse_id(&self, id: &Value) -> Option<UserId> {
         match id {
             Value::String(text) => UserId::parse(self.user_ids, text),
             Value::Number(number) if self.user_ids == UserIds::Integer => {

@@ -2,8 +2,9 @@
 //! environment.
 //!
 //! A token that no known key has signed is refused only after a fetch that began when the token was there
-//! already: what others send can make it wait for the cool-down, and not be refused. When that fetch fails,
-//! nobody knows, and the answer is a 503.
+//! already, for which it may wait a moment. Where what others send does not let there be one, or the issuer
+//! does not answer, nobody knows, and the answer is a 503 to try again: a second later the keys are those of
+//! a later fetch.
 
 use std::{
     fmt,
@@ -28,15 +29,19 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_BYTES: u64 = 128 * 1024;
 
 /// The time between the beginnings of two fetches. Whoever sends made-up key ids makes every environment
-/// ask the issuer this often, and a token under a key that is newer than the last fetch waits as long at
-/// most.
+/// ask the issuer this often, and the longest that a token waits.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 
-/// The same after a fetch that failed: what needs newer keys meanwhile is answered at once.
+/// The same after a fetch that failed.
 const COOL_DOWN_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The same while there are no keys at all, and so nothing works.
 const COOL_DOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+
+/// How many tokens in a row may wait, and after how long there may be one more. Without a limit, whoever
+/// sends made-up key ids would occupy as many environments as they send requests a second.
+const MAX_WAITS: u32 = 10;
+const WAITS_REFILL: Duration = Duration::from_secs(10);
 
 /// How old a set may become before a good token makes it fetched again: a key that the issuer
 /// withdraws is good that much longer.
@@ -67,6 +72,9 @@ struct Cached {
     last_fetch: Option<Fetch>,
     /// When keys that are old may be fetched again.
     refresh_after: Option<Instant>,
+    /// The tokens that have waited lately, and since when they are fewer.
+    waits: u32,
+    last_wait: Option<Instant>,
 }
 
 /// The last fetch that was begun.
@@ -96,7 +104,7 @@ pub(super) enum Newer {
     Set(Arc<KeySet>),
     /// The issuer has no others.
     None,
-    /// The issuer has not answered.
+    /// The issuer has not answered, or cannot be asked yet.
     Unknown,
 }
 
@@ -145,36 +153,40 @@ impl KeyCache {
         let _fetching = self.fetching.try_lock().ok()?;
         self.change(|cached| cached.refresh_after = Some(Instant::now() + REFRESH_DELAY));
         self.fetch(known, REFRESH_TIMEOUT).await;
-        self.cached().keys.filter(|keys| !known.is_some_and(|known| Arc::ptr_eq(known, keys)))
+        self.cached().keys.filter(|_| self.has_others(known))
     }
 
-    /// The keys in place of those that are `known`, to a token that has been here since `arrived`: at the
-    /// latest those of the next fetch.
+    /// The keys in place of those that are `known`, for a token that has been here since `arrived`.
     pub(super) async fn newer(&self, known: Option<&Arc<KeySet>>, arrived: Instant) -> Newer {
         let Ok(_fetching) = timeout_at(telemetry::deadline(), self.fetching.lock()).await else {
             return Newer::Unknown;
         };
-        loop {
-            if let Some(keys) = self.current()
-                && !known.is_some_and(|known| Arc::ptr_eq(known, &keys))
-            {
-                return Newer::Set(keys);
-            }
-            let cached = self.cached();
-            if let Some(last) = cached.last_fetch {
-                if last.began >= arrived {
-                    return if last.failed { Newer::Unknown } else { Newer::None };
-                }
-                let next = last.began + cached.cool_down(last.failed);
-                if last.failed && next > Instant::now() {
-                    return Newer::Unknown;
-                }
-                if timeout_at(telemetry::deadline(), sleep_until(next)).await.is_err() {
-                    return Newer::Unknown;
-                }
-            }
+        if !self.has_others(known) && self.may_fetch(arrived).await {
             self.fetch(known, TIMEOUT).await;
         }
+        match self.current() {
+            Some(keys) if self.has_others(known) => Newer::Set(keys),
+            _ if self.cached().last_fetch.is_some_and(|last| last.began >= arrived && !last.failed) => Newer::None,
+            _ => Newer::Unknown,
+        }
+    }
+
+    /// Whether there may be a fetch for a token that has been here since `arrived`: waits for that while others
+    /// have not waited too often.
+    async fn may_fetch(&self, arrived: Instant) -> bool {
+        let cached = self.cached();
+        let Some(last) = cached.last_fetch else { return true };
+        let next = last.began + cached.cool_down(last.failed);
+        if last.began >= arrived || next <= Instant::now() {
+            return last.began < arrived;
+        }
+        let may_wait = !last.failed && self.change(Cached::count_wait);
+        may_wait && timeout_at(telemetry::deadline(), sleep_until(next)).await.is_ok()
+    }
+
+    /// Whether the keys are others than those that are `known`.
+    fn has_others(&self, known: Option<&Arc<KeySet>>) -> bool {
+        self.current().is_some_and(|keys| !known.is_some_and(|known| Arc::ptr_eq(known, &keys)))
     }
 
     /// Fetches the keys, by whoever holds `fetching`, and keeps what came of it.
@@ -231,12 +243,24 @@ impl KeyCache {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Cached)) {
-        change(&mut self.cached.lock().unwrap_or_else(PoisonError::into_inner));
+    fn change<T>(&self, change: impl FnOnce(&mut Cached) -> T) -> T {
+        change(&mut self.cached.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Cached {
+    /// Counts a token that waits, when it may.
+    fn count_wait(&mut self) -> bool {
+        let rested = self.last_wait.map_or(u64::MAX, |last| last.elapsed().as_secs() / WAITS_REFILL.as_secs());
+        self.waits = self.waits.saturating_sub(u32::try_from(rested).unwrap_or(u32::MAX));
+        let may_wait = self.waits < MAX_WAITS;
+        if may_wait {
+            self.waits += 1;
+            self.last_wait = Some(Instant::now());
+        }
+        may_wait
+    }
+
     /// The time from the beginning of a fetch to that of the next.
     fn cool_down(&self, failed: bool) -> Duration {
         match (&self.keys, failed) {
@@ -362,6 +386,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn so_many_tokens_wait_and_others_do_not() {
+        let (url, fetches) = issuer().await;
+        let cache = KeyCache::new(&url, false);
+        let first = known(cache.newer(None, Instant::now()).await);
+        assert!((0..MAX_WAITS).all(|_| cache.change(Cached::count_wait)));
+        assert!(matches!(cache.newer(Some(&first), Instant::now()).await, Newer::Unknown));
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+        cache.change(|cached| cached.last_wait = Instant::now().checked_sub(WAITS_REFILL));
+        known(cache.newer(Some(&first), Instant::now()).await);
+        assert!(!cache.change(Cached::count_wait), "there was one more");
+    }
+
+    #[tokio::test]
     async fn nobody_is_refused_while_the_issuer_is_down() {
         let cache = KeyCache::with_keys(&set("1")).unwrap();
         let known = cache.current();
@@ -369,7 +406,6 @@ mod tests {
         assert!(matches!(asked().await, Newer::Unknown));
         let began = cache.cached().last_fetch.unwrap().began;
         assert!(matches!(asked().await, Newer::Unknown));
-        assert!(began.elapsed() < COOL_DOWN, "nobody waits");
         assert_eq!(cache.cached().last_fetch.unwrap().began, began, "nor asks again at once");
         age(&cache, COOL_DOWN_AFTER_FAILURE);
         assert!(matches!(asked().await, Newer::Unknown));

@@ -96,7 +96,7 @@ impl Env {
         if claim.split('.').any(str::is_empty) && !claim.contains("://") {
             return Err(ConfigError::new(NAME, "must be the name of a claim, or names joined with dots, as user.id"));
         }
-        if NO_USER_CLAIMS.contains(&claim) || claim.ends_with(".email") {
+        if NO_USER_CLAIMS.contains(&claim) || claim.rsplit('.').next() == Some("email") {
             return Err(ConfigError::new(NAME, "must be a claim with the id of a user, which this is not"));
         }
         Ok(Some(claim.to_owned()))
