@@ -1,12 +1,12 @@
 -- The tables of the task API, in a schema of their own. What else it has in a database (the foreign key to
 -- the users table, policies, functions and their role) is made by every `up` where it is missing, as after a
--- restore: see shared/src/db/release.rs. The domain task_api.user_id, the type of users' ids (USER_IDS), is made
--- before.
+-- restore: see shared/src/db/release.rs. {{user_id}} is the type of users' ids, as
+-- USER_IDS says: INTEGER, TEXT COLLATE "C" or UUID.
 
 -- One row per user who has created something. It stands between the users table and ours: a create locks
 -- and counts here, and does not touch the users table. While the row is there, so is the user.
 CREATE TABLE task_api.task_owner (
-    user_id task_api.user_id PRIMARY KEY,
+    user_id {{user_id}} PRIMARY KEY,
     -- Never fewer than there are: a create adds one, a delete subtracts nothing. A create that meets the
     -- limit counts the rows and writes the true number here.
     tasks   INTEGER NOT NULL DEFAULT 0,
@@ -20,7 +20,7 @@ CREATE TABLE task_api.task (
     title       VARCHAR(255) NOT NULL,
     description VARCHAR(1000),
     completed   BOOLEAN NOT NULL DEFAULT FALSE,
-    user_id     task_api.user_id NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
+    user_id     {{user_id}} NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
     created_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     updated_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     -- What a search looks at: lower(title || chr(31) || description). Lower-casing 10,000 long texts takes
@@ -37,7 +37,7 @@ CREATE INDEX task_user_id_id ON task_api.task (user_id, id);
 -- What a task was created with, so that the same request sent again gets the same answer. The rest
 -- of that answer is in the request itself.
 CREATE TABLE task_api.idempotency_key (
-    user_id     task_api.user_id NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
+    user_id     {{user_id}} NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
     key         VARCHAR(255) COLLATE "C" NOT NULL,
     -- SHA-256 of title and description.
     fingerprint BYTEA NOT NULL,

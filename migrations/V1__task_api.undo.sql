@@ -11,4 +11,3 @@ END
 $$;
 DROP TABLE task_api.idempotency_key, task_api.task, task_api.task_owner;
 DROP FUNCTION task_api.before_direct_insert, task_api.after_direct_update;
-DROP DOMAIN task_api.user_id;

@@ -15,6 +15,7 @@ mod app;
 pub mod auth;
 pub mod config;
 pub mod db;
+mod description;
 pub mod error;
 pub mod http;
 pub mod routes;
@@ -27,6 +28,7 @@ pub mod users;
 pub mod web;
 
 pub use app::{App, State};
+pub use description::Description;
 pub use error::{Error, Result};
 pub use serve::{Handler, serve};
 pub use text::Text;

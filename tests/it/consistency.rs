@@ -155,7 +155,8 @@ fn only_http_knows_status_codes() {
         let knows = text.contains("StatusCode") || text.contains("status_code");
         assert!(!knows || name.starts_with("shared/src/http/"), "{name} knows status codes");
     }
-    for (name, text) in sources("functions") {
+    // What migrates answers nobody over HTTP.
+    for (name, text) in sources("functions").into_iter().filter(|(name, _)| !name.starts_with("functions/migrate/")) {
         let numbers = text.split(|char: char| !char.is_ascii_digit()).filter_map(|number| number.parse().ok());
         assert!(!numbers.into_iter().any(|number: u32| (200..600).contains(&number)), "{name} knows status codes");
     }

@@ -65,7 +65,7 @@ async fn the_development_secret_does_not_start_on_aws() {
         ],
     )
     .await;
-    assert!(line.contains("BETTER_AUTH_SECRET: is the public development secret"), "{line}");
+    assert!(line.contains("BETTER_AUTH_SECRET: is a secret that is public"), "{line}");
 }
 
 #[tokio::test]

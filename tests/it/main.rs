@@ -1,5 +1,6 @@
 //! End-to-end tests: HTTP in, rows and answers out.
 
+mod adopt;
 mod bad_input;
 mod better_auth;
 mod checker;
@@ -10,6 +11,7 @@ mod contract;
 mod faults;
 mod flights;
 mod fuzz;
+mod identities;
 mod jwks;
 mod late_writes;
 mod limits;

@@ -66,7 +66,7 @@ async fn a_refusal_says_why_to_the_log_only() {
         api.send(Request::new("GET", "/api/1/tasks").header("Authorization", &format!("Bearer {text_id}"))).await;
     assert_eq!(response.json(), json!({ "detail": "Not authenticated" }));
     let lines = requests(&api).await;
-    assert!(lines[0]["reason"].as_str().unwrap().contains("advanced.database.generateId"), "{lines:?}");
+    assert!(lines[0]["reason"].as_str().unwrap().contains("USER_IDS=text"), "{lines:?}");
     assert_eq!(lines[0]["database_ms"], 0.0);
 }
 

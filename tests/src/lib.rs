@@ -252,18 +252,25 @@ impl Api {
 /// # Errors
 /// What the function answers instead of a report.
 pub async fn migrate(url: &str, variables: &[(&str, &str)]) -> Result<Value, Value> {
-    let own = [("DATABASE_URL", url)];
-    let all = own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Function::start("migrate", &all.collect(), 1).await.invoke(&json!({ "action": "up" })).await
+    migrate_as(url, variables, &json!({ "action": "up" })).await
 }
 
 /// As [`migrate`], with an event of its own.
 ///
 /// # Errors
 /// As [`migrate`].
+pub async fn migrate_as(url: &str, variables: &[(&str, &str)], event: &Value) -> Result<Value, Value> {
+    let own = [("DATABASE_URL", url)];
+    let all = own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Function::start("migrate", &all.collect(), 1).await.invoke(event).await
+}
+
+/// As [`migrate_as`], with no other variables.
+///
+/// # Errors
+/// As [`migrate`].
 pub async fn migrate_with(url: &str, event: &Value) -> Result<Value, Value> {
-    let variables = BTreeMap::from([("DATABASE_URL".to_owned(), url.to_owned())]);
-    Function::start("migrate", &variables, 1).await.invoke(event).await
+    migrate_as(url, &[], event).await
 }
 
 /// What a client gets for a function's payload.

@@ -1,16 +1,12 @@
 //! `GET /docs` and `GET /openapi.json`: the documentation of the API, for people and for programs.
 
-mod description;
-
 use std::process::ExitCode;
 
 use shared::{
-    Error, Result,
+    Description, Error, Result,
     http::{Request, Response},
     serve,
 };
-
-use description::Description;
 
 const PAGE: &str = include_str!(concat!(env!("OUT_DIR"), "/page.html"));
 const COMPRESSED_PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
@@ -19,7 +15,7 @@ async fn handle(description: &Description, request: &Request) -> Result<Response
     match request.path() {
         "/docs" if request.accepts_gzip() => Ok(Response::html_gzip(COMPRESSED_PAGE)),
         "/docs" => Ok(Response::html(PAGE)),
-        "/openapi.json" => Ok(Response::document(description.0)),
+        "/openapi.json" => Ok(Response::document(description.as_str())),
         _ => Err(Error::RouteNotFound),
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::{run::Failure, schema};
 
-/// Where the tasks are unless the event says so: what SQLModel calls the table of a class `Task` or `Tasks`.
+/// Where the tasks are unless the event says so: what `SQLModel` calls the table of a class `Task` or `Tasks`.
 const USUAL_NAMES: [&str; 2] = ["task", "tasks"];
 
 /// How many ids a report has of each kind of rows that are left.

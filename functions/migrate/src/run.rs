@@ -80,7 +80,7 @@ async fn locked(
     request: &Request,
     database: &Database,
 ) -> Result<Report, Failure> {
-    let migrations = embedded()?;
+    let migrations = embedded(database.user_ids)?;
     let (mut applied, mut undone, mut adopted) = (Vec::new(), Vec::new(), None);
     match *request {
         Request::Up { to } => {
@@ -166,9 +166,11 @@ async fn history(transaction: &mut OneTransaction<'_>) -> Result<Vec<Migration>,
     transaction.get_applied_migrations(HISTORY).await.map_err(|error| Failure::up(&error, &[]))
 }
 
-/// The migrations in this binary, the oldest first.
-fn embedded() -> Result<Vec<Migration>, Failure> {
-    let parse = |(name, sql, _): &(&str, &str, &str)| Migration::unapplied(name, sql);
+/// The migrations in this binary for users' ids of a kind, the oldest first.
+fn embedded(ids: UserIds) -> Result<Vec<Migration>, Failure> {
+    // Texts are compared byte by byte, whatever the collation of the database.
+    let user_id = if ids == UserIds::Text { "TEXT COLLATE \"C\"" } else { ids.sql_type() };
+    let parse = |(name, sql, _): &(&str, &str, &str)| Migration::unapplied(name, &sql.replace("{{user_id}}", user_id));
     let mut migrations: Vec<_> =
         FILES.iter().map(parse).collect::<Result<_, _>>().map_err(|error| Failure::History(error.to_string()))?;
     migrations.sort_by_key(Migration::version);

@@ -63,11 +63,11 @@ pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_post
         .await
 }
 
-/// Compares what is found with what is configured, before anything is changed, and makes the type of users'
-/// ids.
+/// Compares what is found with what is configured, before anything is changed.
 pub(crate) async fn compare(transaction: &Transaction<'_>, database: &Database) -> Result<Names, Failure> {
-    let sql = "SELECT format_type(t.typbasetype, NULL) FROM pg_catalog.pg_type AS t WHERE t.oid = to_regtype($1)";
-    let found: Option<String> = first_row(transaction, sql, "task_api.user_id").await?.map(|row| row.get(0));
+    let sql = "SELECT format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = to_regclass($1) AND a.attname = 'user_id'";
+    let found: Option<String> = first_row(transaction, sql, "task_api.task_owner").await?.map(|row| row.get(0));
     let found = found.and_then(|found| UserIds::ALL.into_iter().find(|kind| kind.sql_type().to_lowercase() == found));
     let configured = database.user_ids;
     match found {
@@ -80,14 +80,7 @@ pub(crate) async fn compare(transaction: &Transaction<'_>, database: &Database) 
         }
         _ => {}
     }
-    let names = names(transaction, database).await?;
-    if found.is_none() {
-        // Texts are compared byte by byte, whatever the collation of the database.
-        let collation = if configured == UserIds::Text { " COLLATE \"C\"" } else { "" };
-        let domain = format!("CREATE DOMAIN task_api.user_id AS {}{collation}", configured.sql_type());
-        transaction.batch_execute(&domain).await.map_err(Failure::schema)?;
-    }
-    Ok(names)
+    names(transaction, database).await
 }
 
 /// Makes what is missing or is not as it should be.

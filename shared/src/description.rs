@@ -1,17 +1,25 @@
 //! `/openapi.json` as this deployment has it: the kind of users' ids, and the users there are.
 
-use serde_json::{Value, json};
-use shared::{
+use crate::{
     State,
     auth::UserIds,
     config::{ConfigError, Env, UsersTable},
 };
+use serde_json::{Value, json};
 
 /// The description of the API with integer ids and Better Auth's users.
-const USUAL: &str = include_str!("../../../openapi.json");
+const USUAL: &str = include_str!("../../openapi.json");
 
-/// The description of the API, as JSON.
-pub(crate) struct Description(pub(crate) &'static str);
+/// The description of the API.
+pub struct Description(&'static str);
+
+impl Description {
+    /// The document, as JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        self.0
+    }
+}
 
 impl State for Description {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
