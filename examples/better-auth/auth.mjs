@@ -62,6 +62,10 @@ const trustedOrigins = entries(
 
 const tokens = choice("TOKENS", "jwks", "hs256");
 
+// API: its USER_IDS is this one. Better Auth's own ids are texts of 32 characters. Choose before the first user
+// signs up: ids cannot be changed later.
+const userIds = choice("USER_IDS", "text", "integer", "uuid");
+
 const claims = {
   expirationTime: variable("JWT_EXPIRES_IN", "a time such as 30s, 15m or 12h", (value) =>
     /^-?\d{1,9}[smhd]$/.test(value), "15m"),
@@ -113,10 +117,8 @@ export const auth = betterAuth({
   secret,
   trustedOrigins,
   database,
-  // API: its user ids are integers, and so is `sub`. A token with one of Better Auth's own ids,
-  // which are text, is a 401. Set it before the first user signs up: ids cannot be changed later.
   advanced: {
-    database: { generateId: "serial" },
+    database: { text: {}, integer: { generateId: "serial" }, uuid: { generateId: "uuid" } }[userIds],
     // Otherwise a variable TEST or NODE_ENV=test would switch the check of origins off.
     disableOriginCheck: false,
   },

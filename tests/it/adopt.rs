@@ -10,7 +10,7 @@ use tests::{
 
 const TEXT: Identity = Identity { ids: UserIds::Text, users: Users::BetterAuth };
 
-/// The table that SQLModel makes of the usual class, with an index and more columns.
+/// The table that `SQLModel` makes of the usual class, with an index and more columns.
 fn old_table(name: &str, user_id: &str) -> String {
     format!(
         "CREATE TABLE {name} (

@@ -211,7 +211,11 @@ async fn up_says_what_does_not_fit() {
         ),
         ("CREATE TABLE \"user\" (id UUID PRIMARY KEY)", &[("USER_IDS", "text")], "has uuid ids, and USER_IDS is text"),
         ("CREATE TABLE \"user\" (id SERIAL PRIMARY KEY)", &[("USER_IDS", "uuid")], "set USER_IDS to integer"),
-        ("CREATE TABLE \"user\" (id INTEGER PRIMARY KEY, name TEXT)", &[], "has no column \"emailVerified\" or email_verified"),
+        (
+            "CREATE TABLE \"user\" (id INTEGER PRIMARY KEY, name TEXT)",
+            &[],
+            "has no column \"emailVerified\" or email_verified",
+        ),
         ("SELECT 1", &[("USERS_TABLE", "users")], "there is no such table"),
         ("CREATE TABLE users (id INTEGER)", &[("USERS_TABLE", "users")], "no primary key or unique constraint on id"),
         ("CREATE TABLE users (uid INTEGER PRIMARY KEY)", &[("USERS_TABLE", "users")], "has no column id"),

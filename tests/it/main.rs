@@ -1,6 +1,7 @@
 //! End-to-end tests: HTTP in, rows and answers out.
 
 mod adopt;
+mod applications;
 mod bad_input;
 mod better_auth;
 mod checker;

@@ -160,14 +160,96 @@ fn every_release_publishes_every_function() {
     assert!(now.is_disjoint(&next), "{now:?}");
 }
 
+/// What tokens are signed with, and who signs them, has to fit together before anything is made.
+#[test]
+fn rules_refuse_parameters_that_do_not_fit() {
+    let template = template();
+    let rules = template["Rules"].as_object().unwrap();
+    let refuses = |parameters: &[(&str, &str)]| {
+        let value = |name: &str| {
+            let given = parameters.iter().find(|(parameter, _)| *parameter == name).map(|(_, value)| *value);
+            given.unwrap_or_else(|| template["Parameters"][name]["Default"].as_str().unwrap()).to_owned()
+        };
+        rules.values().any(|rule| {
+            holds(&rule["RuleCondition"], &value)
+                && rule["Assertions"].as_array().unwrap().iter().any(|assertion| !holds(&assertion["Assert"], &value))
+        })
+    };
+    let (url, keys) = (("BetterAuthUrl", "https://a.b"), ("JwksUrl", "https://a.b/keys"));
+    let (issuer, audience) = (("JwtIssuer", "https://a.b"), ("JwtAudience", "tasks"));
+    for good in [
+        &[url][..],
+        &[url, keys],
+        &[url, ("Tokens", "key-pairs-or-secret")],
+        &[keys, issuer, audience],
+        &[("Tokens", "secret")],
+        &[("Tokens", "secret"), issuer, audience],
+    ] {
+        assert!(!refuses(good), "{good:?}");
+    }
+    for wrong in [
+        &[][..],
+        &[keys],
+        &[keys, issuer],
+        &[keys, audience],
+        &[("Tokens", "key-pairs-or-secret")],
+        &[("Tokens", "secret"), url],
+        &[("Tokens", "secret"), keys, issuer, audience],
+    ] {
+        assert!(refuses(wrong), "{wrong:?}");
+    }
+}
+
+/// The value of a condition of a rule.
+fn holds(condition: &Value, parameter: &impl Fn(&str) -> String) -> bool {
+    let (name, arguments) = condition.as_object().unwrap().iter().next().unwrap();
+    let mut arguments = arguments.as_array().unwrap().iter();
+    match name.as_str() {
+        "Fn::Equals" => {
+            let text =
+                |value: &Value| value["Ref"].as_str().map_or_else(|| value.as_str().unwrap().to_owned(), parameter);
+            text(arguments.next().unwrap()) == text(arguments.next().unwrap())
+        }
+        "Fn::Not" => !holds(arguments.next().unwrap(), parameter),
+        "Fn::And" => arguments.all(|argument| holds(argument, parameter)),
+        "Fn::Or" => arguments.any(|argument| holds(argument, parameter)),
+        other => panic!("{other}"),
+    }
+}
+
+/// Every function knows who the users are, and nobody has to say it twice.
+#[test]
+fn every_function_is_told_who_the_users_are() {
+    let template = template();
+    for (id, function) in of_type(&template, "AWS::Lambda::Function") {
+        let variables = &function["Properties"]["Environment"]["Variables"];
+        for (name, parameter) in [
+            ("USER_IDS", "UserIds"),
+            ("USERS_TABLE", "UsersTable"),
+            ("TOKEN_USER_CLAIM", "TokenUserClaim"),
+            ("BETTER_AUTH_URL", "BetterAuthUrl"),
+            ("JWKS_URL", "JwksUrl"),
+            ("JWT_ISSUER", "JwtIssuer"),
+            ("JWT_AUDIENCE", "JwtAudience"),
+        ] {
+            assert_eq!(variables[name], json!({ "Ref": parameter }), "{id}");
+        }
+    }
+}
+
 #[test]
 fn parameters_refuse_nonsense() {
     let template = template();
-    let cases: [(&str, &[&str], &[&str]); 7] = [
+    let cases: [(&str, &[&str], &[&str]); 12] = [
         ("Release", &["1700000000", "0a1b2c3d4e5f"], &["", "1", "v1.2.3", "1700000000 "]),
         ("SecretName", &["task-api", "prod/task-api"], &["", "a b", "arn:aws:secretsmanager:x"]),
         ("SecretVersionId", &["", "01234567-89ab-cdef-0123-456789abcdef"], &["latest", "1"]),
-        ("BetterAuthUrl", &["https://auth.example.com", "https://a.b/api/auth"], &["", "http://a.b", "a.b"]),
+        ("BetterAuthUrl", &["", "https://auth.example.com", "https://a.b/api/auth"], &["http://a.b", "a.b"]),
+        ("JwksUrl", &["", "https://a.b/.well-known/jwks.json"], &["http://a.b", "a.b"]),
+        ("JwtIssuer", &["", "https://a.b/", "tasks"], &["a b", "a\n"]),
+        ("JwtAudience", &["", "https://a.b/", "tasks"], &["a b", "a\n"]),
+        ("TokenUserClaim", &["sub", "user_id", "user.id", "https://a/b"], &["", ".", "user.", "a b"]),
+        ("UsersTable", &["user", "none", "auth.users", "User"], &["", "a.b.c", "\"user\"", "users;", "1a"]),
         ("CorsOrigins", &["https://app.example.com", "http://localhost:3000"], &["*", "https://a.b/", "a.b", ""]),
         ("DatabaseRoots", &["/var/task/roots.pem"], &["roots.pem", ""]),
         ("AlarmTopicArn", &["", "arn:aws:sns:eu-central-1:123456789012:alarms"], &["alarms"]),

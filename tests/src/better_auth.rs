@@ -29,7 +29,7 @@ pub struct BetterAuth {
 #[derive(Debug, Clone)]
 pub struct User {
     /// The id.
-    pub id: i32,
+    pub id: String,
     /// What stands for the session.
     pub session: String,
 }
@@ -49,6 +49,7 @@ impl BetterAuth {
             .env("BETTER_AUTH_SECRET", SECRET)
             .env("PORT", &port)
             .env("RATE_LIMIT", "off")
+            .env("USER_IDS", database.identity.ids.name())
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -76,7 +77,7 @@ impl BetterAuth {
         let (status, answer) = self.post("sign-up/email", None, body).await;
         assert_eq!(status, 200, "{answer}");
         let text = |value: &Value| value.as_str().expect("a string").to_owned();
-        User { id: text(&answer["user"]["id"]).parse().expect("an integer"), session: text(&answer["token"]) }
+        User { id: text(&answer["user"]["id"]), session: text(&answer["token"]) }
     }
 
     /// A token for the API.

@@ -55,6 +55,7 @@ impl BetterAuth {
             .env("BETTER_AUTH_SECRET", setting("BETTER_AUTH_SECRET"))
             .env("DATABASE_URL", setting("DATABASE_URL"))
             .env("TRUSTED_ORIGINS", setting("CORS_ORIGINS"))
+            .env("USER_IDS", settings.get("USER_IDS").unwrap_or("integer"))
             .env("RATE_LIMIT", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

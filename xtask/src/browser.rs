@@ -16,7 +16,7 @@ use crate::{
 use shared::routes::ROUTES;
 
 /// The user of `events/fixture.sql` who tries the documentation.
-const USER: i32 = 1;
+const USER: &str = "1";
 
 fn folder() -> PathBuf {
     root().join("tests").join("browser")
@@ -51,7 +51,7 @@ pub(crate) async fn renders() -> Result<String> {
 
 /// Uses the documentation of the API on a port.
 pub(crate) async fn documentation(port: u16, settings: &Settings) -> Result<()> {
-    let (base, user) = (format!("http://127.0.0.1:{port}"), USER.to_string());
+    let (base, user) = (format!("http://127.0.0.1:{port}"), USER.to_owned());
     let (token, routes) = (token::mint(settings, USER, 1)?, ROUTES.len().to_string());
     run_with_chromium(&["docs.mjs", &base, &user, &token, &routes]).await
 }

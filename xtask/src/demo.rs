@@ -1,7 +1,11 @@
 //! Rows: a user to try the API with, and the fixture of the sample events.
 
 use anyhow::{Context, Result, anyhow};
-use shared::db;
+use shared::{
+    auth::UserIds,
+    config::{ConfigError, UsersTable},
+    db,
+};
 use tokio_postgres::Client;
 
 use crate::settings::Settings;
@@ -24,17 +28,42 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client> {
     Ok(client)
 }
 
-/// The id of the demo user, who is made with a few tasks when there is none.
-pub(crate) async fn user(client: &Client) -> Result<i32> {
-    let find = r#"SELECT id FROM "user" WHERE email = $1"#;
-    if let Some(row) = client.query_opt(find, &[&EMAIL]).await.context("the demo user")? {
-        return Ok(row.get(0));
+/// The id of the demo user, who is made with a few tasks when there is none. None, where users are in a table
+/// of somebody else's, who knows how to make one.
+pub(crate) async fn user(client: &Client, settings: &Settings) -> Result<Option<String>> {
+    let wrong = |error: ConfigError| anyhow!(error.to_string());
+    let (ids, users) = (settings.env().user_ids().map_err(wrong)?, settings.env().users_table().map_err(wrong)?);
+    let id = match ids {
+        UserIds::Integer => "1",
+        UserIds::Text => "demo",
+        UserIds::Uuid => "0190163d-8694-739b-aea5-966c26f8ad91",
+    };
+    let kind = ids.sql_type();
+    let id = match users {
+        UsersTable::Other { .. } => return Ok(None),
+        UsersTable::None => id.to_owned(),
+        UsersTable::BetterAuth => {
+            let find = r#"SELECT id::TEXT FROM "user" WHERE email = $1"#;
+            if let Some(row) = client.query_opt(find, &[&EMAIL]).await.context("the demo user")? {
+                return Ok(Some(row.get(0)));
+            }
+            // Better Auth counts integers itself.
+            let value = if ids == UserIds::Integer { "DEFAULT".into() } else { format!("'{id}'") };
+            let add = format!(
+                r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ({value}, 'Demo', $1, TRUE) RETURNING id::TEXT"#
+            );
+            client.query_one(&add, &[&EMAIL]).await.context("the demo user")?.get(0)
+        }
+    };
+    let has_tasks = format!("SELECT EXISTS (SELECT FROM task_api.task WHERE user_id = $1::TEXT::{kind})");
+    if client.query_one(&has_tasks, &[&id]).await.context("the tasks of the demo user")?.get(0) {
+        return Ok(Some(id));
     }
-    let add = r#"INSERT INTO "user" (name, email, "emailVerified") VALUES ('Demo', $1, TRUE) RETURNING id"#;
-    let id: i32 = client.query_one(add, &[&EMAIL]).await.context("the demo user")?.get(0);
     for (title, description, completed) in TASKS {
-        let add = "INSERT INTO task_api.task (user_id, title, description, completed) VALUES ($1, $2, $3, $4)";
-        client.execute(add, &[&id, &title, &description, &completed]).await.context("a task of the demo user")?;
+        let add = format!(
+            "INSERT INTO task_api.task (user_id, title, description, completed) VALUES ($1::TEXT::{kind}, $2, $3, $4)"
+        );
+        client.execute(&add, &[&id, &title, &description, &completed]).await.context("a task of the demo user")?;
     }
-    Ok(id)
+    Ok(Some(id))
 }

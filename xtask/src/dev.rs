@@ -60,8 +60,19 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     watch.migrate().await?;
     let _better_auth =
         if options.with_better_auth { Some(BetterAuth::start(BETTER_AUTH_PORT, &settings).await?) } else { None };
-    let user = demo::user(&demo::connect(&settings).await?).await?;
-    welcome(port, user, &token::mint(&settings, user, TOKEN_HOURS)?, settings.get("DATABASE_URL").unwrap_or_default());
+    let database = settings.get("DATABASE_URL").unwrap_or_default();
+    match demo::user(&demo::connect(&settings).await?, &settings).await? {
+        Some(user) => welcome(port, &user, &token::mint(&settings, &user, TOKEN_HOURS)?, database),
+        None => println!(
+            "
+The task API is at http://127.0.0.1:{port}. Users are in a table of yours: take the id of one, and
+
+cargo xtask token --user <id>
+
+prints a token for it.
+"
+        ),
+    }
     if options.with_better_auth {
         welcome_to_better_auth();
     }
@@ -101,7 +112,7 @@ pub(crate) async fn build() -> Result<()> {
     if status.success() { Ok(()) } else { Err(anyhow!("The functions do not build.")) }
 }
 
-fn welcome(port: u16, user: i32, token: &str, database: &str) {
+fn welcome(port: u16, user: &str, token: &str, database: &str) {
     let (base, header) = (format!("http://127.0.0.1:{port}"), format!("'Authorization: Bearer {token}'"));
     // A password in the URL is nobody's business who looks over a shoulder.
     let shown = database.rsplit_once('@').map_or(database, |(_, rest)| rest);

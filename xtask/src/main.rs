@@ -60,9 +60,9 @@ enum Command {
     Emulate,
     /// Print a token of a user
     Token {
-        /// The user's id
+        /// The user's id, of the kind that `USER_IDS` says
         #[arg(long)]
-        user: i32,
+        user: String,
         /// How long it is good for
         #[arg(long, default_value_t = 24)]
         hours: u32,
@@ -133,7 +133,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Build { x86_64: false } => build::run(Processor::Arm64).await,
         Command::Build { x86_64: true } => build::run(Processor::X86_64).await,
         Command::Emulate => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),
-        Command::Token { user, hours } => token::run(user, hours),
+        Command::Token { user, hours } => token::run(&user, hours),
         Command::Openapi => openapi::write(),
         Command::Migrate(Migrate::New { name }) => migration::create(&name),
         Command::Bench(options) => bench::run(&options).await,

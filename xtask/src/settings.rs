@@ -23,7 +23,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// What functions are configured with.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 12] = [
     "DATABASE_URL",
     "DATABASE_URL_UNPOOLED",
     "BETTER_AUTH_SECRET",
@@ -31,6 +31,9 @@ const VARIABLES: [&str; 9] = [
     "JWKS_URL",
     "JWT_ISSUER",
     "JWT_AUDIENCE",
+    "TOKEN_USER_CLAIM",
+    "USER_IDS",
+    "USERS_TABLE",
     "MAX_TASKS_PER_USER",
     "CORS_ORIGINS",
 ];

@@ -106,6 +106,7 @@ impl Step {
 struct Run {
     sam: Option<Sam>,
     schemathesis: PathBuf,
+    issuers: PathBuf,
     server: Option<Server>,
     /// Which tests run; all without.
     filter: Option<String>,
@@ -163,16 +164,17 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 impl Run {
     /// Installs what the steps need, all at once and before anything that takes long.
     async fn prepare(filter: Option<String>) -> Result<Self> {
-        let (_, _, _, _, schemathesis, sam, ()) = try_join!(
+        let (_, _, _, _, schemathesis, issuers, sam, ()) = try_join!(
             tools::cargo_lambda(),
             tools::postgres(),
             tools::chromium(),
             tools::zig(),
             tools::schemathesis(),
+            tools::issuers(),
             tools::sam(),
             browser::prepare(),
         )?;
-        Ok(Self { sam: Some(sam), schemathesis, server: None, filter })
+        Ok(Self { sam: Some(sam), schemathesis, issuers, server: None, filter })
     }
 
     /// Does a step, and answers what came of it.
@@ -230,7 +232,7 @@ impl Run {
     async fn tests(&mut self) -> Result<usize> {
         let [template, next_template] = template::transform(self.sam()?).await?;
         let (node, schemathesis) = (tools::node().await?, self.schemathesis.display().to_string());
-        let filter = self.filter.clone();
+        let (filter, issuers) = (self.filter.clone(), self.issuers.clone());
         let server = self.server().await?;
         let mut command = Command::new("cargo");
         command
@@ -240,6 +242,7 @@ impl Run {
             .env("TEST_TEMPLATE", template)
             .env("TEST_NEXT_TEMPLATE", next_template)
             .env("TEST_SCHEMATHESIS", schemathesis)
+            .env("TEST_ISSUERS", issuers)
             .env("TEST_NODE", node.program());
         if let Some(pgbouncer) = Package::PgBouncer.find() {
             command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));

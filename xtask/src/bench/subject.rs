@@ -104,7 +104,7 @@ pub(super) const REFUSED: &str = "refused token";
 pub(super) fn all(database: &Database, processor: Processor) -> Result<Vec<Subject>> {
     // Floors get an event as long as a function's.
     let gateway = Gateway::of_template(Style::Aws);
-    let token = token::mint(&Settings::of_events(""), READER, 24)?;
+    let token = token::mint(&Settings::of_events(""), &READER.to_string(), 24)?;
     let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None, None);
     let floor = |name, statement| Subject::floor(name, statement, &payload, database, processor);
     let mut subjects = vec![
@@ -168,7 +168,7 @@ impl Subject {
         if sample.name == REFUSED {
             settings.set("BETTER_AUTH_SECRET", WRONG_SECRET);
         }
-        let token = token::mint(&settings, sample.user, 24)?;
+        let token = token::mint(&settings, &sample.user.to_string(), 24)?;
         let key = (sample.name == KEYED).then_some(KEY);
         let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body, key);
         let application_name = application_name(sample.name);

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{process::Command, try_join};
 
-use super::{Sam, cargo_lambda, chromium, node, postgres, sam, schemathesis, system, zig};
+use super::{Sam, cargo_lambda, chromium, issuers, node, postgres, sam, schemathesis, system, zig};
 use crate::{
     browser,
     postgres::{Durability, Server, free_port},
@@ -22,8 +22,17 @@ const START: Duration = Duration::from_secs(10);
 /// Installs everything, and runs each.
 pub(crate) async fn doctor() -> Result<()> {
     let not_tested = system::prepare().await?;
-    let (_, node, _, _, _, _, sam, ()) =
-        try_join!(cargo_lambda(), node(), postgres(), chromium(), zig(), schemathesis(), sam(), browser::prepare(),)?;
+    let (_, node, _, _, _, _, _, sam, ()) = try_join!(
+        cargo_lambda(),
+        node(),
+        postgres(),
+        chromium(),
+        zig(),
+        schemathesis(),
+        issuers(),
+        sam(),
+        browser::prepare(),
+    )?;
     step("Starting a Postgres with TLS");
     let server = Server::start("doctor", Durability::Encrypted).await?;
     let version = server.version_over_tls().await.context("Postgres does not answer over TLS")?;

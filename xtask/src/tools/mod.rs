@@ -35,6 +35,8 @@ static ZIG: Environment = Environment::new("zig", "Zig", include_str!("../../too
 static AWS: Environment = Environment::new("aws", "AWS SAM", include_str!("../../tools/aws.txt"));
 static SCHEMATHESIS: Environment =
     Environment::new("schemathesis", "Schemathesis", include_str!("../../tools/schemathesis.txt"));
+static ISSUERS: Environment =
+    Environment::new("issuers", "PyJWT and python-jose", include_str!("../../tools/issuers.txt"));
 
 /// The binary of cargo-lambda.
 pub(crate) async fn cargo_lambda() -> Result<PathBuf> {
@@ -49,6 +51,11 @@ pub(crate) async fn zig() -> Result<PathBuf> {
 /// Schemathesis, which makes up requests from `openapi.json`.
 pub(crate) async fn schemathesis() -> Result<PathBuf> {
     SCHEMATHESIS.program("schemathesis", &["--version"]).await
+}
+
+/// A Python with the libraries that applications sign tokens with.
+pub(crate) async fn issuers() -> Result<PathBuf> {
+    ISSUERS.program("python", &["-c", "import jwt, jose"]).await
 }
 
 /// AWS's checks of templates, the Python that has its transform, and its Lambda emulator.
