@@ -171,6 +171,46 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
     assert_eq!(adopt(&database, json!({ "from": "old_tasks" })).await.unwrap()["taken"], 1);
 }
 
+/// The statements of docs/coming-from-fastapi.md.
+#[tokio::test]
+async fn there_is_a_way_back() {
+    let chapter = tests::read("docs/coming-from-fastapi.md");
+    let chapter = chapter.split("## The way back").nth(1).unwrap();
+    let statements: Vec<_> = chapter.split("```sql").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    let database = Database::migrated_for(Identity::DEFAULT).await;
+    database.users(&[1]).await;
+    database.execute(&old_table("public.task", "INTEGER").replace("completed BOOLEAN NOT NULL", "completed BOOLEAN NOT NULL DEFAULT FALSE")).await;
+    for title in ["stays", "changes", "goes"] {
+        let row = format!("(1, '{title}', FALSE, '2024-01-02', '2024-01-02')");
+        database
+            .execute(&format!("INSERT INTO public.task (user_id, title, completed, created_at, updated_at) VALUES {row}"))
+            .await;
+    }
+    adopt(&database, json!({})).await.unwrap();
+    let url = database.url();
+    let api = Api::over(database, &url);
+    let send = async |method: &str, path: &str, body: Value| {
+        let answer = api.send(Request::new(method, &format!("/api/1/tasks{path}")).user(1).json(body)).await;
+        assert!(answer.status < 300, "{answer:?}");
+        answer.json()["created_at"].as_str().unwrap_or_default().to_owned()
+    };
+    send("PUT", "/2", json!({ "title": "changed" })).await;
+    send("DELETE", "/3", json!({})).await;
+    let created_at = send("POST", "", json!({ "title": "new" })).await;
+    api.database.execute("SET timezone = 'Asia/Tokyo'").await;
+    api.database.execute(statements[0]).await;
+    let rows = "SELECT string_agg(id || ' ' || title, ', ' ORDER BY id) FROM public.task";
+    assert_eq!(api.database.value::<String>(rows).await, "1 stays, 2 changed, 3 goes, 4 new");
+    let time = "SELECT created_at::TEXT FROM public.task WHERE id = 4";
+    let time: String = api.database.value(time).await;
+    assert!(created_at.replace('T', " ").starts_with(&time[..19]), "{created_at} {time}");
+    let next = "INSERT INTO public.task (user_id, title, created_at, updated_at) VALUES (1, 'x', now(), now()) RETURNING id";
+    assert_eq!(api.database.value::<i32>(next).await, 5);
+    let gone = api.database.client.query(statements[1].trim().trim_end_matches(';'), &[]).await.unwrap();
+    let ids: Vec<i32> = gone.iter().map(|row| row.get("id")).collect();
+    assert_eq!(ids, [3, 5]);
+}
+
 #[tokio::test]
 async fn there_is_nothing_to_adopt_into_before_up() {
     let database = Database::empty().await;
