@@ -8,6 +8,7 @@ use crate::{
     config::{ConfigError, Env, UsersTable},
     db::Db,
     http::{Input, Request},
+    tasks::DefaultSort,
     users,
 };
 
@@ -53,6 +54,8 @@ pub struct App {
     pub db: Db,
     /// The most tasks that a user may have.
     pub max_tasks_per_user: i32,
+    /// The order of a list that asks for none.
+    pub default_sort: DefaultSort,
     auth: Verifier,
     users_table: UsersTable,
 }
@@ -62,6 +65,7 @@ impl State for App {
         Ok(Self {
             auth: Verifier::new(&env.auth()?),
             users_table: env.users_table()?,
+            default_sort: env.default_sort()?,
             db: Db::from_env(env)?,
             max_tasks_per_user: env.max_tasks_per_user()?,
         })

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use tests::faults::{Options, run};
+use tests::{
+    faults::{Options, run},
+    identity::Identity,
+};
 use tokio::signal::{
     ctrl_c,
     unix::{SignalKind, signal},
@@ -12,7 +15,7 @@ use tokio::signal::{
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let [requests, seed, form, only] = words[..] else {
+    let [requests, seed, form, only, identity] = words[..] else {
         eprintln!("Run `cargo xtask faults`.");
         return ExitCode::FAILURE;
     };
@@ -21,6 +24,7 @@ async fn main() -> ExitCode {
         requests: number(requests).try_into().expect("a number of requests"),
         seed: number(seed),
         long: form == "long",
+        identity: Identity::EACH[usize::try_from(number(identity)).expect("a number")],
         only: (!only.is_empty()).then(|| only.to_owned().leak() as &'static str),
     };
     let mut terminated = signal(SignalKind::terminate()).expect("a handler");

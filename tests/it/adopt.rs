@@ -179,11 +179,18 @@ async fn there_is_a_way_back() {
     let statements: Vec<_> = chapter.split("```sql").skip(1).map(|part| part.split("```").next().unwrap()).collect();
     let database = Database::migrated_for(Identity::DEFAULT).await;
     database.users(&[1]).await;
-    database.execute(&old_table("public.task", "INTEGER").replace("completed BOOLEAN NOT NULL", "completed BOOLEAN NOT NULL DEFAULT FALSE")).await;
+    database
+        .execute(
+            &old_table("public.task", "INTEGER")
+                .replace("completed BOOLEAN NOT NULL", "completed BOOLEAN NOT NULL DEFAULT FALSE"),
+        )
+        .await;
     for title in ["stays", "changes", "goes"] {
         let row = format!("(1, '{title}', FALSE, '2024-01-02', '2024-01-02')");
         database
-            .execute(&format!("INSERT INTO public.task (user_id, title, completed, created_at, updated_at) VALUES {row}"))
+            .execute(&format!(
+                "INSERT INTO public.task (user_id, title, completed, created_at, updated_at) VALUES {row}"
+            ))
             .await;
     }
     adopt(&database, json!({})).await.unwrap();
@@ -204,7 +211,8 @@ async fn there_is_a_way_back() {
     let time = "SELECT created_at::TEXT FROM public.task WHERE id = 4";
     let time: String = api.database.value(time).await;
     assert!(created_at.replace('T', " ").starts_with(&time[..19]), "{created_at} {time}");
-    let next = "INSERT INTO public.task (user_id, title, created_at, updated_at) VALUES (1, 'x', now(), now()) RETURNING id";
+    let next =
+        "INSERT INTO public.task (user_id, title, created_at, updated_at) VALUES (1, 'x', now(), now()) RETURNING id";
     assert_eq!(api.database.value::<i32>(next).await, 5);
     let gone = api.database.client.query(statements[1].trim().trim_end_matches(';'), &[]).await.unwrap();
     let ids: Vec<i32> = gone.iter().map(|row| row.get("id")).collect();

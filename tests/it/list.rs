@@ -47,6 +47,110 @@ async fn completed_filters() {
     assert_eq!(titles(&api, "unknown=x&completed=true").await, ["b"]);
 }
 
+/// What frontends of other backends say.
+#[tokio::test]
+async fn other_names_for_the_same() {
+    let api = with_tasks(&["a", "b", "c", "d"]).await;
+    for (query, expected) in [
+        ("status=all", "abcd"),
+        ("status=pending", "ac"),
+        ("status=completed", "bd"),
+        ("status=completed&completed=true", "bd"),
+        ("search=B", "b"),
+        ("q=b&search=b", "b"),
+        ("search=", "abcd"),
+        ("sort=created&order=desc", "dcba"),
+        ("sort=-created", "dcba"),
+        ("sort=updated", "dcba"),
+        ("sort=-updated_at&order=desc", "abcd"),
+        ("order=desc", "dcba"),
+        ("order=asc", "abcd"),
+        ("offset=1&limit=2", "bc"),
+        ("skip=3", "d"),
+        ("offset=2&skip=2", "cd"),
+        ("offset=4", ""),
+        ("offset=99999999999999999999", ""),
+        ("page=1&page_size=3", "abc"),
+        ("page=2&limit=3", "d"),
+        ("page=3&limit=3", ""),
+        ("page=2147483647&limit=1000", ""),
+        ("page=1", "abcd"),
+        ("status=pending&sort=-title&page=2&page_size=1", "a"),
+    ] {
+        assert_eq!(titles(&api, query).await.concat(), expected, "{query}");
+    }
+}
+
+/// `Link` goes on in the way that the client pages.
+#[tokio::test]
+async fn counted_pages_follow_each_other() {
+    let names: Vec<String> = (0..11).map(|at| format!("{at:02}")).collect();
+    let api = with_tasks(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for (first, kind) in [
+        ("offset=0&limit=4&sort=-title&status=all", "offset=4"),
+        ("skip=0&page_size=4&sort=-title", "offset=4"),
+        ("page=1&page_size=4&sort=title&order=desc", "page=2"),
+        ("limit=4&sort=-title", "cursor="),
+    ] {
+        let (mut titles, mut target) = (Vec::new(), Some(format!("/api/1/tasks?{first}")));
+        while let Some(page) = target {
+            let response = get(&api, &page).await;
+            titles.extend(
+                response.json().as_array().unwrap().iter().map(|task| task["title"].as_str().unwrap().to_owned()),
+            );
+            target = response.next();
+            let is_first = titles.len() == 4;
+            assert!(!is_first || target.as_ref().is_some_and(|next| next.contains(kind)), "{first}: {target:?}");
+        }
+        let expected: Vec<_> = names.iter().rev().cloned().collect();
+        assert_eq!(titles, expected, "{first}");
+    }
+}
+
+#[tokio::test]
+async fn contradictions_are_refused() {
+    let api = with_tasks(&["a", "b", "c"]).await;
+    let cursor = get(&api, "/api/1/tasks?limit=1").await.next().unwrap();
+    let cursor = cursor.split("cursor=").nth(1).unwrap().to_owned();
+    for (query, parameter) in [
+        ("status=pending&completed=true".to_owned(), "status"),
+        ("status=all&completed=false".to_owned(), "status"),
+        ("q=a&search=b".to_owned(), "search"),
+        ("limit=1&page_size=2".to_owned(), "page_size"),
+        ("offset=1&skip=2".to_owned(), "skip"),
+        ("page=1&offset=1".to_owned(), "page"),
+        ("sort=-title&order=asc".to_owned(), "order"),
+        (format!("cursor={cursor}&offset=1"), "cursor"),
+        (format!("cursor={cursor}&page=2"), "cursor"),
+        (format!("cursor={cursor}&sort=title"), "cursor"),
+        (format!("cursor={cursor}&order=desc"), "cursor"),
+        ("status=done".to_owned(), "status"),
+        ("order=up".to_owned(), "order"),
+        ("offset=-1".to_owned(), "offset"),
+        ("skip=x".to_owned(), "skip"),
+        ("page=0".to_owned(), "page"),
+        ("page_size=0".to_owned(), "page_size"),
+        ("page_size=1001".to_owned(), "page_size"),
+    ] {
+        let response = api.send(Request::new("GET", &format!("/api/1/tasks?{query}")).user(USER)).await;
+        assert_eq!(response.status, 422, "{query}");
+        let problems = response.json()["detail"].as_array().unwrap().clone();
+        assert_eq!((problems.len(), &problems[0]["loc"]), (1, &json!(["query", parameter])), "{query}: {problems:?}");
+    }
+}
+
+/// Most frontends of this kind expect the newest first.
+#[tokio::test]
+async fn the_usual_order_is_configured() {
+    let api = with_tasks(&["a", "b", "c"]).await.with("DEFAULT_SORT", "-created_at");
+    for (query, expected) in [("", "cba"), ("order=asc", "abc"), ("sort=id", "abc"), ("q=&status=all", "cba")] {
+        assert_eq!(titles(&api, query).await.concat(), expected, "{query}");
+    }
+    let first = get(&api, "/api/1/tasks?limit=2").await;
+    let second = get(&api, &first.next().unwrap()).await;
+    assert_eq!(second.json()[0]["title"], "a");
+}
+
 #[tokio::test]
 async fn search_is_case_insensitive_and_literal() {
     let api = with_tasks(&["Buy Milk", "50% off", "a_b", "axb", r"back\slash", "ÉCLAIR", "quote'"]).await;

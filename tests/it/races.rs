@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
-use tests::{Api, Request};
+use tests::{
+    Api, Request,
+    identity::{Identity, Users},
+};
 
 /// Sends all of them at once.
 async fn together(api: &Arc<Api>, requests: Vec<Request>) -> Vec<u64> {
@@ -28,19 +31,33 @@ fn count(statuses: &[u64]) -> BTreeMap<u64, usize> {
     })
 }
 
-async fn with_user() -> Arc<Api> {
-    let api = Api::new().await.processes(4);
-    api.database.users(&[1]).await;
-    Arc::new(api)
+/// An API with a user, of each kind of users.
+async fn each() -> Vec<Arc<Api>> {
+    let mut apis = Vec::new();
+    for identity in Identity::EACH {
+        let api = Api::of(identity).await.processes(4);
+        api.database.users(&[1]).await;
+        apis.push(Arc::new(api));
+    }
+    apis
+}
+
+fn own(api: &Api, method: &str, path: &str) -> Request {
+    api.database.identity.request(method, 1, path)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_toggle_counts() {
-    let api = with_user().await;
+    for api in each().await {
+        toggles_count(api).await;
+    }
+}
+
+async fn toggles_count(api: Arc<Api>) {
     let id = api.database.task(1, "x").await;
     for round in 1..=10 {
         // An odd number, so that the task ends up changed.
-        let toggles = vec![Request::new("PATCH", &format!("/api/1/tasks/{id}/complete")).user(1); 7];
+        let toggles = vec![own(&api, "PATCH", &format!("/{id}/complete")); 7];
         assert_eq!(count(&together(&api, toggles).await), [(200, 7)].into());
         let completed: bool = api.database.value("SELECT completed FROM task").await;
         assert_eq!(completed, round % 2 == 1, "round {round}");
@@ -49,10 +66,15 @@ async fn every_toggle_counts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn updates_of_different_fields_are_both_kept() {
-    let api = with_user().await;
+    for api in each().await {
+        updates_are_kept(api).await;
+    }
+}
+
+async fn updates_are_kept(api: Arc<Api>) {
     for _ in 0..20 {
         let id = api.database.task(1, "old").await;
-        let put = |body| Request::new("PUT", &format!("/api/1/tasks/{id}")).user(1).json(body);
+        let put = |body| own(&api, "PUT", &format!("/{id}")).json(body);
         let both = vec![put(json!({ "title": "new" })), put(json!({ "description": "new" }))];
         assert_eq!(together(&api, both).await, [200, 200]);
         let sql = format!("SELECT title || description FROM task WHERE id = {id}");
@@ -62,13 +84,17 @@ async fn updates_of_different_fields_are_both_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_is_deleted_once_and_stays_deleted() {
-    let api = with_user().await;
+    for api in each().await {
+        deleted_once(api).await;
+    }
+}
+
+async fn deleted_once(api: Arc<Api>) {
     for _ in 0..30 {
         let id = api.database.task(1, "x").await;
-        let path = format!("/api/1/tasks/{id}");
-        let delete = Request::new("DELETE", &path).user(1);
-        let update = Request::new("PUT", &path).user(1).json(json!({ "title": "y" }));
-        let toggle = Request::new("PATCH", &format!("{path}/complete")).user(1);
+        let delete = own(&api, "DELETE", &format!("/{id}"));
+        let update = own(&api, "PUT", &format!("/{id}")).json(json!({ "title": "y" }));
+        let toggle = own(&api, "PATCH", &format!("/{id}/complete"));
         let statuses = together(&api, vec![update, delete.clone(), toggle, delete]).await;
         assert!(statuses.iter().all(|status| [200, 404].contains(status)), "{statuses:?}");
         assert_eq!(count(&[statuses[1], statuses[3]]), [(200, 1), (404, 1)].into());
@@ -80,11 +106,15 @@ async fn a_task_is_deleted_once_and_stays_deleted() {
 /// nothing to change: that is "not found", never "not yours" or a failure.
 #[tokio::test]
 async fn a_write_that_waited_for_a_deletion_finds_nothing() {
-    let api = Arc::new(Api::new().await);
-    api.database.users(&[1]).await;
+    for api in each().await {
+        waited_for_a_deletion(api).await;
+    }
+}
+
+async fn waited_for_a_deletion(api: Arc<Api>) {
     for (method, path) in [("PUT", ""), ("DELETE", ""), ("PATCH", "/complete")] {
         let id = api.database.task(1, "x").await;
-        let request = Request::new(method, &format!("/api/1/tasks/{id}{path}")).user(1).json(json!({ "title": "y" }));
+        let request = own(&api, method, &format!("/{id}{path}")).json(json!({ "title": "y" }));
         api.database.execute(&format!("BEGIN; DELETE FROM task WHERE id = {id}")).await;
         let sent = {
             let api = Arc::clone(&api);
@@ -98,31 +128,50 @@ async fn a_write_that_waited_for_a_deletion_finds_nothing() {
 
 #[tokio::test]
 async fn a_task_for_a_user_who_is_being_deleted_is_nobodys() {
-    let api = Arc::new(Api::new().await);
-    api.database.users(&[1]).await;
-    api.database.execute(r#"BEGIN; DELETE FROM "user" WHERE id = 1"#).await;
-    let sent = {
-        let api = Arc::clone(&api);
-        tokio::spawn(async move {
-            api.send(Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }))).await
-        })
-    };
-    api.database.wait_for_blocked().await;
-    api.database.execute("COMMIT").await;
-    assert_eq!(sent.await.unwrap().status, 401);
-    assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 0);
+    for api in each().await {
+        let identity = api.database.identity;
+        let Some(table) = identity.table() else { continue };
+        api.database.execute(&format!("BEGIN; DELETE FROM {table} WHERE id = {}", identity.sql(1))).await;
+        let sent = {
+            let api = Arc::clone(&api);
+            tokio::spawn(async move { api.send(own(&api, "POST", "").json(json!({ "title": "x" }))).await })
+        };
+        api.database.wait_for_blocked().await;
+        api.database.execute("COMMIT").await;
+        assert_eq!(sent.await.unwrap().status, 401, "{identity:?}");
+        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 0, "{identity:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deleting_me_races_creating() {
-    let api = with_user().await;
-    for user in 100..120 {
-        api.database.users(&[user]).await;
-        let create = Request::new("POST", &format!("/api/{user}/tasks")).user(user).json(json!({ "title": "x" }));
-        let delete = Request::new("DELETE", "/api/users/me").user(user);
-        let statuses = together(&api, vec![create.clone(), delete, create]).await;
-        assert_eq!(statuses[1], 200);
-        assert!([statuses[0], statuses[2]].iter().all(|status| [201, 401].contains(status)), "{statuses:?}");
+    for api in each().await {
+        let identity = api.database.identity;
+        if identity.users == Users::None {
+            continue;
+        }
+        for user in 100..120 {
+            api.database.users(&[user]).await;
+            let create = identity.request("POST", user, "").json(json!({ "title": "x" }));
+            let delete = Request::new("DELETE", "/api/users/me").bearer(&identity.token(user));
+            let statuses = together(&api, vec![create.clone(), delete, create]).await;
+            assert_eq!(statuses[1], 200, "{identity:?}");
+            assert!([statuses[0], statuses[2]].iter().all(|status| [201, 401].contains(status)), "{statuses:?}");
+        }
+        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 0, "{identity:?}");
     }
-    assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 0);
+}
+
+/// Creates of one user at the same moment: the limit is exact, and a key is one task.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creates_at_once_respect_the_limit_and_the_key() {
+    for identity in Identity::EACH {
+        let api = Arc::new(Api::of(identity).await.processes(4).with("MAX_TASKS_PER_USER", "5"));
+        api.database.users(&[1]).await;
+        let create = || own(&api, "POST", "").json(json!({ "title": "x" }));
+        let keyed = vec![create().header("Idempotency-Key", "k"); 6];
+        assert_eq!(count(&together(&api, keyed).await), [(201, 6)].into(), "{identity:?}");
+        let statuses = together(&api, (0..8).map(|_| create()).collect()).await;
+        assert_eq!(count(&statuses), [(201, 4), (409, 4)].into(), "{identity:?}");
+    }
 }

@@ -227,6 +227,7 @@ fn every_function_is_told_who_the_users_are() {
             ("USER_IDS", "UserIds"),
             ("USERS_TABLE", "UsersTable"),
             ("TOKEN_USER_CLAIM", "TokenUserClaim"),
+            ("DEFAULT_SORT", "DefaultSort"),
             ("BETTER_AUTH_URL", "BetterAuthUrl"),
             ("JWKS_URL", "JwksUrl"),
             ("JWT_ISSUER", "JwtIssuer"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::auth::{UserId, UserIds};
 
-use crate::{postgres::Database, token};
+use crate::{Request, postgres::Database, token};
 
 /// Where users are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +44,13 @@ impl Identity {
         [a, b, c, d, e, f, g, h, i]
     };
 
+    /// Each kind of ids and each kind of users table once, for what takes long.
+    pub const EACH: [Self; 3] = [
+        Self::DEFAULT,
+        Self { ids: UserIds::Text, users: Users::Another },
+        Self { ids: UserIds::Uuid, users: Users::None },
+    ];
+
     /// The id that a number stands for. Texts have what paths, JSON and SQL need encoded.
     #[must_use]
     pub fn id(&self, user: i32) -> String {
@@ -79,6 +86,12 @@ impl Identity {
         token::with(&json!({ "sub": self.id(user), "exp": token::now() + 3600 }))
     }
 
+    /// A request of a user's to their own tasks, with what follows in the path.
+    #[must_use]
+    pub fn request(&self, method: &str, user: i32, path: &str) -> Request {
+        Request::new(method, &format!("/api/{}/tasks{path}", self.in_path(user))).bearer(&self.token(user))
+    }
+
     /// The variables that configure it.
     #[must_use]
     pub fn variables(&self) -> [(&'static str, &'static str); 2] {
@@ -100,15 +113,16 @@ impl Identity {
         }
     }
 
-    /// Makes the application's own table, where there is one.
-    pub async fn prepare(&self, database: &Database) {
+    /// Makes the application's own table, where there is one, for a role that migrates.
+    pub async fn prepare(&self, database: &Database, owner: &str) {
         if self.users == Users::Another {
             let kind = self.ids.sql_type();
             let sql = format!(
-                "CREATE SCHEMA accounts;
+                "CREATE SCHEMA accounts AUTHORIZATION {owner};
                  CREATE TABLE accounts.\"People\" (
                      id {kind} PRIMARY KEY, name VARCHAR(50) NOT NULL, email TEXT UNIQUE, password_hash TEXT
-                 )"
+                 );
+                 ALTER TABLE accounts.\"People\" OWNER TO {owner}"
             );
             database.execute(&sql).await;
         }

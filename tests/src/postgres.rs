@@ -47,7 +47,7 @@ impl Database {
         let template = TEMPLATES[place]
             .get_or_init(async || {
                 let database = Self::empty().await;
-                identity.prepare(&database).await;
+                identity.prepare(&database, "CURRENT_USER").await;
                 crate::migrate(&database.url(), &identity.variables()).await.expect("the migrations");
                 database.name
             })
@@ -171,16 +171,21 @@ impl Database {
 
     /// Adds users with these ids.
     pub async fn users(&self, ids: &[i32]) {
+        self.users_over(&self.client, ids).await;
+    }
+
+    /// As [`Database::users`], over another connection.
+    pub async fn users_over(&self, client: &Client, ids: &[i32]) {
         let Some(table) = self.identity.table() else { return };
         let verified =
             if self.identity.users == Users::BetterAuth { (", \"emailVerified\"", ", FALSE") } else { ("", "") };
         for user in ids {
             let id = self.identity.sql(*user);
             let (column, value) = verified;
-            self.execute(&format!(
+            let sql = format!(
                 "INSERT INTO {table} (id, name, email{column}) VALUES ({id}, 'User {user}', 'user{user}@example.com'{value})"
-            ))
-            .await;
+            );
+            client.batch_execute(&sql).await.expect("a new user");
         }
     }
 

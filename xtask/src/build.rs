@@ -4,10 +4,11 @@ use std::{
     fs,
     io::{Cursor, Write},
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
@@ -109,10 +110,33 @@ fn functions() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Begins to compile what [`run_with`] makes, for x86-64, while this machine waits for something else: what it
+/// does otherwise comes first. Its output goes to a file, as [`run_with`] says again what is wrong.
+pub(crate) async fn begin(others: &[&str]) -> Result<Child> {
+    let functions = functions()?;
+    let mut command =
+        compiler(Processor::X86_64, functions.iter().map(String::as_str).chain(others.iter().copied())).await?;
+    let log = fs::File::create(target().join("artefacts.log")).context("target/artefacts.log")?;
+    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()?;
+    if let Some(id) = child.id() {
+        // It is as good without.
+        let _ = std::process::Command::new("renice")
+            .args(["-n", "19", "-p", &id.to_string()])
+            .stdout(Stdio::null())
+            .status();
+    }
+    Ok(child)
+}
+
 /// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
 /// the folders of this machine and the time are kept out of them.
 async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<()> {
     step("Building the artefacts (a first time takes ten minutes)");
+    let status = compiler(processor, binaries).await?.status().await?;
+    if status.success() { Ok(()) } else { Err(anyhow!("The artefacts do not build.")) }
+}
+
+async fn compiler(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<Command> {
     let cargo_lambda = tools::cargo_lambda().await?;
     let zig = tools::zig().await?;
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
@@ -128,14 +152,12 @@ async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> 
     for binary in binaries {
         command.args(["--bin", binary]);
     }
-    let status = command
+    command
         .env("CARGO_ZIGBUILD_ZIG_PATH", zig)
         .env("RUSTFLAGS", flags)
         .env("SOURCE_DATE_EPOCH", "0")
-        .current_dir(root())
-        .status()
-        .await?;
-    if status.success() { Ok(()) } else { Err(anyhow!("The artefacts do not build.")) }
+        .current_dir(root());
+    Ok(command)
 }
 
 /// Refuses a binary that would not start on Lambda, by the versions of the symbols it names.

@@ -33,6 +33,9 @@ const SHORT: u64 = 4000;
 /// How many kinds of fault there are, for the bar.
 const KINDS: usize = 18;
 
+/// How many kinds of users there are.
+const KINDS_OF_USERS: u64 = 3;
+
 /// The small disk, in bytes.
 const DISK: &str = "size=64m,mode=0777";
 
@@ -48,6 +51,10 @@ pub(crate) struct Options {
     /// Take a minute instead of a quarter of an hour.
     #[arg(long)]
     short: bool,
+    /// The kind of users: 0 has integer ids in Better Auth's table, 1 texts in another table, 2 UUIDs in none
+    /// (default: by the seed)
+    #[arg(long, value_name = "KIND", value_parser = clap::value_parser!(u64).range(0..3))]
+    users: Option<u64>,
     /// Only the faults with this in their name.
     #[arg(long, value_name = "FAULT", default_value = "")]
     only: String,
@@ -81,7 +88,8 @@ pub(crate) async fn run(options: &Options) -> Result<usize> {
     let form = if options.short { "short" } else { "long" };
     step(&format!("Breaking everything: {requests} requests, seed {seed}"));
     let mut command = Command::new(target().join("debug/examples/faults"));
-    command.args([&requests.to_string(), &seed.to_string(), form, &options.only]);
+    let users = options.users.unwrap_or(seed % KINDS_OF_USERS);
+    command.args([&requests.to_string(), &seed.to_string(), form, &options.only, &users.to_string()]);
     command.env("TEST_DATABASE_URL", server.url("postgres")).env("TEST_POSTGRES_CONTROL", server.control_command());
     if let Some(pgbouncer) = Package::PgBouncer.find() {
         command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));

@@ -23,7 +23,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// What functions are configured with.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 13] = [
     "DATABASE_URL",
     "DATABASE_URL_UNPOOLED",
     "BETTER_AUTH_SECRET",
@@ -34,6 +34,7 @@ const VARIABLES: [&str; 12] = [
     "TOKEN_USER_CLAIM",
     "USER_IDS",
     "USERS_TABLE",
+    "DEFAULT_SORT",
     "MAX_TASKS_PER_USER",
     "CORS_ORIGINS",
 ];

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Command,
+    process::{Child, Command},
     try_join,
 };
 
@@ -110,6 +110,8 @@ struct Run {
     server: Option<Server>,
     /// Which tests run; all without.
     filter: Option<String>,
+    /// The artefacts, which are built while other steps wait for what they started.
+    artefacts: Option<Child>,
 }
 
 /// Runs the steps that are asked for; the last lines say what each did and how long it took.
@@ -137,6 +139,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut run = Box::pin(Run::prepare(filter)).await?;
     let mut done = vec![("tools".to_owned(), "installed and seen to run".to_owned(), started.elapsed())];
     let total = steps.len();
+    let builds_artefacts = steps.contains(&Step::Artefacts) && Step::Artefacts.is_possible();
     for (number, one) in steps.into_iter().enumerate() {
         let (name, what) = one.described();
         if !one.is_possible() {
@@ -148,6 +151,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         }
         step(&format!("[{}/{total}] Testing {what}", number + 1));
         let started = Instant::now();
+        if one == Step::Tests && builds_artefacts {
+            run.artefacts = Some(build::begin(&bench::FLOORS).await?);
+        }
         let result = run.step(one).await.with_context(|| format!("Step {name} failed"))?;
         done.push((name.to_owned(), result, started.elapsed()));
     }
@@ -174,7 +180,7 @@ impl Run {
             tools::sam(),
             browser::prepare(),
         )?;
-        Ok(Self { sam: Some(sam), schemathesis, issuers, server: None, filter })
+        Ok(Self { sam: Some(sam), schemathesis, issuers, server: None, filter, artefacts: None })
     }
 
     /// Does a step, and answers what came of it.
@@ -205,6 +211,10 @@ impl Run {
             }
             Step::Faults => format!("{} kinds of fault passed", faults::run(&faults::Options::short()).await?),
             Step::Artefacts => {
+                if let Some(mut begun) = self.artefacts.take() {
+                    // What is wrong is said by the build that follows.
+                    begun.wait().await?;
+                }
                 build::run_with(Processor::X86_64, &bench::FLOORS).await?;
                 "built".into()
             }

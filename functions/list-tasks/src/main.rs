@@ -11,7 +11,7 @@ use shared::{
 
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, query) = app.authorize::<ListQuery>(request).await?;
-    let page = tasks::list(&app.db, &owner, &query).await?;
+    let page = tasks::list(&app.db, &owner, &query, app.default_sort).await?;
     Ok(Response::page(page.body, page.next))
 }
 

@@ -14,7 +14,10 @@ use lambda_http::http::Uri;
 pub use auth::Auth;
 pub use users_table::UsersTable;
 
-use crate::auth::UserIds;
+use crate::{
+    auth::UserIds,
+    tasks::{DefaultSort, SORTS},
+};
 
 /// The secret that `cargo xtask dev` and the sample events sign with. It is public, so a function
 /// that runs on AWS refuses it.
@@ -125,6 +128,17 @@ impl Env {
         let Some(text) = self.text(name)? else { return Ok(UserIds::default()) };
         let kind = UserIds::ALL.into_iter().find(|kind| kind.name() == text);
         kind.ok_or_else(|| ConfigError::new(name, "must be integer, text or uuid"))
+    }
+
+    /// `DEFAULT_SORT`: the order of a list that asks for none, that of ids when it is missing.
+    ///
+    /// # Errors
+    /// When it is no order of a list.
+    pub fn default_sort(&self) -> Result<DefaultSort, ConfigError> {
+        let name = "DEFAULT_SORT";
+        let Some(text) = self.text(name)? else { return Ok(DefaultSort::ID) };
+        let problem = || format!("must be one of {}", SORTS.join(", "));
+        DefaultSort::parse(text).ok_or_else(|| ConfigError::new(name, problem()))
     }
 
     /// `METRICS_NAMESPACE`: where CloudWatch keeps the metrics in the log; none are there without.

@@ -26,6 +26,9 @@ pub(super) enum Key {
 }
 
 impl Sort {
+    /// The order of ids.
+    pub(super) const ID: Self = Self { key: Key::Id, descending: false };
+
     /// The order of a name in [`SORTS`].
     pub(super) fn parse(name: &str) -> Option<Self> {
         SORTS.contains(&name).then_some(())?;

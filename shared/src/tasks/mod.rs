@@ -9,6 +9,7 @@ mod change;
 mod create;
 mod cursor;
 mod list;
+mod query;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -20,7 +21,8 @@ use tokio_postgres::{
 pub use change::{complete, delete, update};
 pub use create::{Created, create};
 pub use cursor::SORTS;
-pub use list::{ListQuery, MAX_LIMIT, TaskPage, list};
+pub use list::{DefaultSort, TaskPage, list};
+pub use query::{ListQuery, MAX_LIMIT, ORDERS, SORT_ALIASES, STATUSES};
 
 use crate::{
     Result, Text,

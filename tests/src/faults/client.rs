@@ -14,7 +14,7 @@ use super::{
     record::{Action, Fate, Op, Seen, Version},
     table::Tally,
 };
-use crate::{Request, Response, fleet::Fleet};
+use crate::{Request, Response, fleet::Fleet, identity::Identity};
 
 /// A client has no more tasks than this: with one more wish for a task it deletes one.
 const MAX_TASKS: usize = 40;
@@ -32,7 +32,8 @@ pub(super) struct Known {
 /// One client.
 pub(super) struct Client {
     pub(super) number: usize,
-    pub(super) user: i32,
+    /// Who the users are, and which one this is.
+    pub(super) user: (Identity, i32),
     pub(super) fleet: Arc<Fleet>,
     /// Closed while environments are frozen: Lambda sends them nothing then.
     pub(super) gate: Arc<RwLock<()>>,
@@ -48,7 +49,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(number: usize, user: i32, fleet: Arc<Fleet>, gate: Arc<RwLock<()>>) -> Self {
+    pub(super) fn new(number: usize, user: (Identity, i32), fleet: Arc<Fleet>, gate: Arc<RwLock<()>>) -> Self {
         Self {
             number,
             user,
@@ -212,11 +213,12 @@ impl Client {
 
     pub(super) fn title(&mut self) -> String {
         self.written += 1;
-        format!("user-{}-client-{}-write-{}", self.user, self.number, self.written)
+        format!("user-{}-client-{}-write-{}", self.user.1, self.number, self.written)
     }
 
     pub(super) fn request(&self, method: &str, path: &str) -> Request {
-        Request::new(method, &format!("/api/{}/tasks{path}", self.user)).user(self.user)
+        let (identity, user) = self.user;
+        identity.request(method, user, path)
     }
 
     pub(super) fn write_down(&mut self, action: Action, fate: Fate) {

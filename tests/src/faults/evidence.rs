@@ -13,7 +13,7 @@ pub(super) async fn watch(database: &Database) {
         .execute(
             "CREATE TABLE audit (
                 seq         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-                user_id     INTEGER NOT NULL,
+                user_id     TEXT NOT NULL,
                 id          BIGINT NOT NULL,
                 old         task,
                 new         task,
@@ -23,7 +23,7 @@ pub(super) async fn watch(database: &Database) {
             CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
             BEGIN
                 INSERT INTO audit (user_id, id, old, new)
-                VALUES (COALESCE(NEW.user_id, OLD.user_id), COALESCE(NEW.id, OLD.id), OLD, NEW);
+                VALUES (COALESCE(NEW.user_id, OLD.user_id)::TEXT, COALESCE(NEW.id, OLD.id), OLD, NEW);
                 RETURN NULL;
             END $$;
             CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON task FOR EACH ROW EXECUTE FUNCTION audit();
@@ -45,7 +45,7 @@ pub(super) async fn watch(database: &Database) {
 ///
 /// # Errors
 /// Those of the database.
-pub(super) async fn collect(client: &Client, users: &[i32]) -> Result<Evidence, tokio_postgres::Error> {
+pub(super) async fn collect(client: &Client, users: &[String]) -> Result<Evidence, tokio_postgres::Error> {
     let sql = "
         SELECT id, (old).title, (old).description, (old).completed, (old).updated_at,
             (new).title, (new).description, (new).completed, (new).updated_at, made_at
@@ -53,7 +53,7 @@ pub(super) async fn collect(client: &Client, users: &[i32]) -> Result<Evidence, 
     let changes = client.query(sql, &[&users]).await?;
     let change = |row| Change { task: Row::get(row, 0), old: image(row, 1), new: image(row, 5), at: row.get(9) };
     let changes = changes.iter().map(change);
-    let sql = "SELECT id, title, description, completed, updated_at FROM task WHERE user_id = ANY($1)";
+    let sql = "SELECT id, title, description, completed, updated_at FROM task WHERE user_id::TEXT = ANY($1)";
     let tasks = client.query(sql, &[&users]).await?;
     let tasks = tasks.iter().filter_map(|row| Some((row.get(0), image(row, 1)?)));
     Ok(Evidence { changes: changes.collect(), tasks: tasks.collect() })

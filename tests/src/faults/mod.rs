@@ -21,7 +21,7 @@ use tokio::{sync::watch, task::JoinSet};
 pub use check::{Verdict, check};
 pub use record::{Action, Change, Evidence, Fate, Image, Op, Seen, Version};
 
-use crate::random::Random;
+use crate::{identity::Identity, random::Random};
 use client::Client;
 use inject::Fault;
 use stage::Stage;
@@ -38,6 +38,8 @@ pub struct Options {
     pub long: bool,
     /// Only faults whose name has this in it.
     pub only: Option<&'static str>,
+    /// Who the users are.
+    pub identity: Identity,
 }
 
 /// Clients that have their user for themselves, and pairs that share one.
@@ -49,7 +51,7 @@ const USERS: i32 = 100;
 
 /// Runs all rounds and prints a line for each. Whether everything was as promised.
 pub async fn run(options: &Options) -> bool {
-    let mut stage = Stage::set(options.long).await;
+    let mut stage = Stage::set(options.long, options.identity).await;
     let (own, pairs) = if options.long { LONG } else { SHORT };
     let ways = if stage.pooled.is_some() { 2 } else { 1 };
     let each = (own + 2 * pairs).div_ceil(ways);
@@ -60,6 +62,8 @@ pub async fn run(options: &Options) -> bool {
         .filter(|(_, fault)| options.only.is_none_or(|only| fault.name().contains(only)))
         .collect();
     let steps = options.requests / faults.len().max(1) / (own + 2 * pairs);
+    let [(_, ids), (_, table)] = options.identity.variables();
+    println!("users with {ids} ids, in the table {table}");
     println!("seed {}, {own} clients and {pairs} pairs, {steps} steps each in a round\n", options.seed);
     table::header();
     let mut rounds = Vec::new();
@@ -158,22 +162,20 @@ async fn play(stage: &Stage, options: &Options, number: usize, fault: Fault, ste
 }
 
 /// The clients of a round and their users. What pairs share is made before anything breaks.
-async fn cast(stage: &Stage, options: &Options, number: usize) -> (Vec<i32>, Vec<(bool, Client)>) {
+async fn cast(stage: &Stage, options: &Options, number: usize) -> (Vec<String>, Vec<(bool, Client)>) {
     let (own, pairs) = if options.long { LONG } else { SHORT };
     let first = USERS * (1 + i32::try_from(number).expect("a number"));
     let mut clients = Vec::new();
     let mut users = Vec::new();
     let client = |number: usize, user: i32| {
         let fleet = Arc::clone(&stage.fleets[number % stage.fleets.len()]);
-        Client::new(number, user, fleet, Arc::clone(&stage.gate))
+        Client::new(number, (stage.database.identity, user), fleet, Arc::clone(&stage.gate))
     };
     let superuser = stage.superuser().await;
-    let new_user = async |users: &mut Vec<i32>| {
+    let new_user = async |users: &mut Vec<String>| {
         let user = first + i32::try_from(users.len()).expect("a number");
-        let sql = r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, $2, $3, FALSE)"#;
-        let (name, email) = (format!("User {user}"), format!("user{user}@example.com"));
-        superuser.execute(sql, &[&user, &name, &email]).await.expect("a new user");
-        users.push(user);
+        stage.database.users_over(&superuser, &[user]).await;
+        users.push(stage.database.identity.id(user));
         user
     };
     for number in 0..own {

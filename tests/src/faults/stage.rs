@@ -10,6 +10,7 @@ use super::{evidence, inject};
 use crate::{
     SECRET,
     fleet::Fleet,
+    identity::Identity,
     pgbouncer::Pooler,
     postgres::{self, Database},
     proxy::Proxy,
@@ -43,13 +44,15 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Sets everything up.
-    pub(super) async fn set(long: bool) -> Self {
+    pub(super) async fn set(long: bool, identity: Identity) -> Self {
         let timeout = if long { crate::runtime::TIMEOUT } else { Duration::from_secs(3) };
         let control = std::env::var("TEST_POSTGRES_CONTROL").expect("TEST_POSTGRES_CONTROL: run `cargo xtask faults`");
         let control = serde_json::from_str(&control).expect("TEST_POSTGRES_CONTROL is a JSON array");
         let small_disk = std::env::var_os("TEST_SMALL_DISK").map(PathBuf::from);
-        let database = Database::empty().await;
+        let mut database = Database::empty().await;
+        database.identity = identity;
         database.give_away().await;
+        identity.prepare(&database, database.name()).await;
         let direct = Proxy::before(postgres::port()).await;
         let mut pooled = None;
         if let Some(pooler) = Pooler::before(postgres::port(), &[database.name()], 4).await {
@@ -97,7 +100,9 @@ impl Stage {
 
     fn variables(&self, port: u16) -> BTreeMap<String, String> {
         let url = self.database.url_of_owner_at(port);
-        [("DATABASE_URL".into(), url), ("BETTER_AUTH_SECRET".into(), SECRET.into())].into()
+        let own = [("DATABASE_URL", url.as_str()), ("BETTER_AUTH_SECRET", SECRET)];
+        let all = own.into_iter().chain(self.database.identity.variables());
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// How long faults happen in a round, and how long a client's pauses are together, so that they

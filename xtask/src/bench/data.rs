@@ -1,9 +1,13 @@
 //! The databases that are measured against: one without TLS, one that insists on TLS and SCRAM.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::json;
+use shared::auth::UserIds;
 use tests::pgbouncer::{PASSWORD, Pooler};
 use tokio_postgres::Client;
 
@@ -56,7 +60,9 @@ pub(super) struct Database {
     certificate: Option<PathBuf>,
     /// What is before it, if anything is.
     pooler: Option<Pooler>,
-    server: Server,
+    /// The kind of ids that its users have.
+    ids: UserIds,
+    server: Arc<Server>,
 }
 
 impl Database {
@@ -75,16 +81,53 @@ impl Database {
             client.batch_execute(&role).await.context(role)?;
             (server.url("postgres").replacen("postgres@", &format!("{ROLE}@"), 1), None)
         };
-        let database = Self { client, url, certificate, pooler: None, server };
+        let (ids, server) = (UserIds::Integer, Arc::new(server));
+        let database = Self { client, url, certificate, pooler: None, ids, server };
+        database.migrate(processor).await?;
+        Ok(database)
+    }
+
+    /// Another database of the same server, whose users have ids of another kind.
+    pub(super) async fn beside(&self, ids: UserIds, processor: Processor) -> Result<Self> {
+        let name = format!("users_{}", ids.name());
+        let make = format!("DROP DATABASE IF EXISTS {name}");
+        self.client.batch_execute(&make).await.context(make)?;
+        let make = format!("CREATE DATABASE {name}");
+        self.client.batch_execute(&make).await.context(make)?;
+        let client = demo::connect(&Settings::of_events(&self.server.url(&name))).await?;
+        let grant = format!("GRANT ALL ON SCHEMA public TO {ROLE}; GRANT CREATE ON DATABASE {name} TO {ROLE}");
+        client.batch_execute(&grant).await.context(grant)?;
+        let url = self.server.url(&name).replacen("postgres@", &format!("{ROLE}@"), 1);
+        let server = Arc::clone(&self.server);
+        let database = Self { client, url, certificate: None, pooler: None, ids, server };
+        database.migrate(processor).await?;
+        Ok(database)
+    }
+
+    async fn migrate(&self, processor: Processor) -> Result<()> {
         let launch = Launch {
             name: "migrate".into(),
             binary: processor.binary("migrate"),
-            variables: database.variables(&database.url),
+            variables: self.variables(&self.url),
             ..Launch::default()
         };
         let mut migrate = Process::start(&launch).await?;
         migrate.call(json!({ "action": "up" }).to_string()).await?;
-        Ok(database)
+        Ok(())
+    }
+
+    /// The kind of ids that its users have.
+    pub(super) fn ids(&self) -> UserIds {
+        self.ids
+    }
+
+    /// The id of the reader or the writer. Texts are as long as Better Auth's own.
+    pub(super) fn user(&self, number: i32) -> String {
+        match self.ids {
+            UserIds::Integer => number.to_string(),
+            UserIds::Text => format!("gXTvwP0mXXaOxDGvxWzYGlPvw8XHYHq{number}"),
+            UserIds::Uuid => format!("0190163d-8694-739b-aea5-966c26f8ad9{number}"),
+        }
     }
 
     /// The same database behind a PgBouncer in transaction mode with so many connections to it, as Neon has one.
@@ -113,6 +156,7 @@ impl Database {
         let mut settings = Settings::of_events(url);
         // A run creates more than the usual limit.
         settings.set("MAX_TASKS_PER_USER", "1000000");
+        settings.set("USER_IDS", self.ids.name());
         if let Some(certificate) = &self.certificate {
             settings.set("SSL_CERT_FILE", &certificate.display().to_string());
         }
@@ -127,18 +171,22 @@ impl Database {
 
     /// Two users, their tasks, and so many tasks to delete.
     pub(super) async fn fill(&self, deletions: u64) -> Result<()> {
+        let kind = self.ids.sql_type();
+        let [reader, writer] = [READER, WRITER].map(|number| format!("'{}'::{kind}", self.user(number)));
+        // Floors have integers.
+        let plain_table = if self.ids == UserIds::Integer { PLAIN_TABLE } else { "" };
         let sql = format!(
             r#"
             INSERT INTO "user" (id, name, email, "emailVerified")
-            VALUES ({READER}, 'Reader', 'reader@example.com', TRUE), ({WRITER}, 'Writer', 'writer@example.com', TRUE);
+            VALUES ({reader}, 'Reader', 'reader@example.com', TRUE), ({writer}, 'Writer', 'writer@example.com', TRUE);
             INSERT INTO task_api.task (id, user_id, title, description)
-            SELECT n, CASE WHEN n <= 10 THEN {READER} ELSE {WRITER} END,
+            SELECT n, CASE WHEN n <= 10 THEN {reader} ELSE {writer} END,
                 'Task ' || n || ' of a list that is as long as lists are', 'What is to be done about it, in a line.'
             FROM generate_series(1, {FLOOR_UPDATED}) AS n;
             INSERT INTO task_api.task (id, user_id, title)
-            SELECT {DELETED} + n, {WRITER}, 'To be deleted' FROM generate_series(0, {deletions}) AS n;
+            SELECT {DELETED} + n, {writer}, 'To be deleted' FROM generate_series(0, {deletions}) AS n;
             ALTER SEQUENCE task_api.task_id_seq RESTART 1000;
-            {PLAIN_TABLE}
+            {plain_table}
             "#
         );
         self.client.batch_execute(&sql).await.context("the rows")?;

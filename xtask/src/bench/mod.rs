@@ -25,6 +25,7 @@ mod stats;
 mod subject;
 mod svg;
 mod tokens;
+mod users;
 mod warm;
 
 use std::fs;
@@ -85,6 +86,9 @@ struct Modes {
     /// How many requests a core of Postgres does, through PgBouncer.
     #[arg(long)]
     load: bool,
+    /// For users with ids of each kind.
+    #[arg(long)]
+    users: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +100,7 @@ enum Mode {
     Tokens,
     Pooler,
     Load,
+    Users,
 }
 
 /// How much is measured.
@@ -117,6 +122,7 @@ impl Options {
             Modes { tokens: true, .. } => Mode::Tokens,
             Modes { pooler: true, .. } => Mode::Pooler,
             Modes { load: true, .. } => Mode::Load,
+            Modes { users: true, .. } => Mode::Users,
             _ => Mode::Functions,
         }
     }
@@ -162,6 +168,12 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
                 fs::write(&path, load::chart(&figures, &machine)).with_context(|| path.display().to_string())?;
             }
             results.load = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Users => {
+            let figures = users::run(database, processor, &plan).await?;
+            let shown = users::show(&figures);
+            results.users = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Cpu => {

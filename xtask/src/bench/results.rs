@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     concurrency::Throughput, cpu::Share, load::Load, machine::Machine, scale::Scale, stats::Ratio, tokens::Cost,
+    users::Operation,
 };
 use crate::settings::root;
 
@@ -22,6 +23,7 @@ pub(super) struct Results {
     pub(super) tokens: Option<Run<Vec<Cost>>>,
     pub(super) pooler: Option<Run<Vec<Function>>>,
     pub(super) load: Option<Run<Vec<Load>>>,
+    pub(super) users: Option<Run<Vec<Operation>>>,
 }
 
 /// Figures, and where they were measured.

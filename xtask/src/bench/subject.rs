@@ -47,6 +47,7 @@ pub(super) struct Subject {
 }
 
 /// A request of the report.
+#[derive(Clone)]
 struct Sample {
     name: &'static str,
     floor: &'static str,
@@ -120,6 +121,27 @@ pub(super) fn all(database: &Database, processor: Processor) -> Result<Vec<Subje
     Ok(subjects)
 }
 
+/// The operations on tasks, over databases whose users have ids of different kinds, in turn.
+pub(super) fn of_users(databases: &[Database], processor: Processor) -> Result<Vec<Subject>> {
+    let gateway = Gateway::of_template(Style::Aws);
+    let mut subjects = Vec::new();
+    for sample in samples().into_iter().take_while(|sample| sample.name != "get-me") {
+        for database in databases {
+            let target = sample.target.replacen(
+                &format!("/api/{}/", sample.user),
+                &format!("/api/{}/", database.user(sample.user)),
+                1,
+            );
+            let own = Sample { target, ..sample.clone() };
+            let mut subject = Subject::of(&own, &gateway, database, processor)?;
+            subject.application_name = application_name(&format!("{} {}", sample.name, database.ids().name()));
+            subject.launch.variables = database.variables_of(&subject.application_name);
+            subjects.push(subject);
+        }
+    }
+    Ok(subjects)
+}
+
 /// A request of the user who reads or writes, by its target below the host. A PUT changes a title.
 pub(super) fn one(
     name: &'static str,
@@ -165,10 +187,11 @@ impl Subject {
 
     fn of(sample: &Sample, gateway: &Gateway, database: &Database, processor: Processor) -> Result<Self> {
         let mut settings = Settings::of_events("");
+        settings.set("USER_IDS", database.ids().name());
         if sample.name == REFUSED {
             settings.set("BETTER_AUTH_SECRET", WRONG_SECRET);
         }
-        let token = token::mint(&settings, &sample.user.to_string(), 24)?;
+        let token = token::mint(&settings, &database.user(sample.user), 24)?;
         let key = (sample.name == KEYED).then_some(KEY);
         let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body, key);
         let application_name = application_name(sample.name);

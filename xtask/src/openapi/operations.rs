@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::{
     routes::{Access, Route},
-    tasks::{MAX_LIMIT, SORTS},
+    tasks::{MAX_LIMIT, ORDERS, SORT_ALIASES, SORTS, STATUSES},
 };
 
 use super::schemas::{self, reference};
@@ -166,15 +166,23 @@ fn parameters(route: &Route) -> Vec<Value> {
         let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
         parameters.extend([
             query("completed", "Only completed tasks, or only open ones.", json!({ "type": "boolean" })),
+            query("status", "The same in other words; `all` is no filter.", json!({ "type": "string", "enum": STATUSES })),
             query(
                 "q",
                 "Only tasks whose title or description contains this, in any case.",
                 json!({ "type": "string", "maxLength": 100 }),
             ),
+            query("search", "The same as `q`.", json!({ "type": "string", "maxLength": 100 })),
             query(
                 "sort",
-                "The order; `-` for descending.",
-                json!({ "type": "string", "enum": SORTS, "default": "id" }),
+                "The order; `-` for descending. `created` and `updated` stand for `created_at` and `updated_at`. Without it, \
+                 the deployment's usual order: `id`, unless it has set another.",
+                json!({ "type": "string", "enum": sorts() }),
+            ),
+            query(
+                "order",
+                "The direction of `sort`, or of the usual order.",
+                json!({ "type": "string", "enum": ORDERS }),
             ),
             query(
                 "limit",
@@ -182,13 +190,35 @@ fn parameters(route: &Route) -> Vec<Value> {
                 json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT }),
             ),
             query(
+                "page_size",
+                "The same as `limit`.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT }),
+            ),
+            query(
                 "cursor",
-                "Where the page before ended: comes with the address in its `Link`.",
+                "Where the page before ended: comes with the address in its `Link`. It costs the same however deep the \
+                 page is, and misses no task when others come and go.",
                 json!({ "type": "string" }),
+            ),
+            query(
+                "offset",
+                "How many tasks come before the page, in place of a cursor.",
+                json!({ "type": "integer", "minimum": 0 }),
+            ),
+            query("skip", "The same as `offset`.", json!({ "type": "integer", "minimum": 0 })),
+            query(
+                "page",
+                "The number of the page, from 1 on, of pages of `limit` tasks, in place of a cursor.",
+                json!({ "type": "integer", "minimum": 1 }),
             ),
         ]);
     }
     parameters
+}
+
+/// Every name of an order.
+fn sorts() -> Vec<&'static str> {
+    SORTS.into_iter().chain(SORT_ALIASES.map(|(alias, _)| alias)).collect()
 }
 
 fn responses(route: &Route, operation: &Operation) -> Value {
@@ -223,6 +253,7 @@ fn responses(route: &Route, operation: &Operation) -> Value {
         (403, "Forbidden", route.path.contains("{user_id}")),
         (404, "TaskNotFound", has_id),
         (409, "TooManyTasks", route.function == "create-task"),
+        (409, "UserInUse", route.function == "delete-me"),
         (412, "PreconditionFailed", ["update-task", "complete-task", "delete-task"].contains(&route.function)),
         (413, "BodyTooLarge", operation.body.is_some()),
         (422, "Invalid", operation.body.is_some() || route.path.contains('{')),

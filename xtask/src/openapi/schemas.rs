@@ -169,6 +169,7 @@ pub(super) fn refusals() -> Value {
             "The user has as many tasks as there may be.",
             "There are 10000 tasks, as many as there may be",
         ),
+        "UserInUse": refusal("Other data refers to the user, and does not go too.", "Other data refers to the user"),
         "PreconditionFailed": refusal("The task is none of the versions in `If-Match`.", "The task has changed since"),
         "BodyTooLarge": refusal("The body has more than 256 KiB.", "The body is too large"),
         "Invalid": {
