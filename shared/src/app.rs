@@ -48,6 +48,15 @@ impl State for Db {
     }
 }
 
+/// A database that is not connected to before it is asked.
+pub struct OnDemand(pub Db);
+
+impl State for OnDemand {
+    fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        Db::from_env(env).map(Self)
+    }
+}
+
 /// What a route for users needs.
 pub struct App {
     /// Runs the statement.

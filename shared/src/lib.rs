@@ -27,7 +27,7 @@ mod timestamp;
 pub mod users;
 pub mod web;
 
-pub use app::{App, State};
+pub use app::{App, OnDemand, State};
 pub use description::Description;
 pub use error::{Error, Result};
 pub use serve::{Handler, serve};

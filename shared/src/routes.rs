@@ -76,6 +76,12 @@ pub fn methods(path: &str, has_users: bool) -> impl Iterator<Item = &'static str
     ROUTES.iter().filter(is_there).map(|route| route.method)
 }
 
+/// Whether a path is one of a route, but for a slash at its end.
+pub(crate) fn is_known(path: &str) -> bool {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    ROUTES.iter().any(|route| route.matches(path) || route.matches(bare))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -170,6 +171,45 @@ async fn look_alikes_are_refused() {
     }
     assert_eq!(list(&api, &header(|header| header.kid = None)).await.status, 200, "a token that names no key");
     assert_eq!(list(&api, &token::of(1)).await.status, 401, "HS256 without a secret");
+}
+
+/// RFC 9864 has a name for each curve of EdDSA.
+#[tokio::test]
+async fn an_algorithm_may_have_its_newer_name() {
+    let mut key = SigningKey::ed25519("1");
+    key.jwk["alg"] = "Ed25519".into();
+    let issuer = Issuer::publishing(&[&key]).await;
+    let api = api(&issuer).await;
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = |alg: &str| {
+        let message = format!("{}.{}", encode(&json!({ "alg": alg, "kid": "1" })), encode(&issuer.claims(1)));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.key, Algorithm::EdDSA).unwrap();
+        format!("{message}.{signature}")
+    };
+    for alg in ["EdDSA", "Ed25519"] {
+        assert_eq!(list(&api, &signed(alg)).await.status, 200, "{alg}");
+    }
+    for alg in ["Ed448", "ed25519", "EDDSA"] {
+        assert_eq!(list(&api, &signed(alg)).await.status, 401, "{alg}");
+    }
+}
+
+/// A set in which no key is of use says in the log, once, what is wrong with each.
+#[tokio::test]
+async fn a_set_without_a_key_of_use_says_why() {
+    let key = SigningKey::ed25519("1");
+    let document = json!({ "keys": [
+        { "kty": "EC", "crv": "P-384", "x": "AA", "y": "AA", "kid": "1", "alg": "ES384" },
+        { "kty": "OKP", "crv": "Ed25519", "x": key.jwk["x"], "use": "enc", "kid": "2" },
+    ] });
+    let issuer = Issuer::answering(Answer::Document(document.to_string())).await;
+    let api = api(&issuer).await;
+    for _ in 0..3 {
+        assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 401);
+    }
+    let log = api.log().await;
+    let lines: Vec<_> = log.iter().filter(|line| line["message"] == "no key of the issuer is of use").collect();
+    assert_eq!((lines.len(), lines[0]["of_no_use"].as_array().unwrap().len()), (1, 2), "{log:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod adopt;
 mod applications;
 mod bad_input;
 mod better_auth;
+mod browsers;
 mod checker;
 mod cloudformation;
 mod concurrency;

@@ -251,7 +251,11 @@ fn parameters_refuse_nonsense() {
         ("JwtAudience", &["", "https://a.b/", "tasks"], &["a b", "a\n"]),
         ("TokenUserClaim", &["sub", "user_id", "user.id", "https://a/b"], &["", ".", "user.", "a b"]),
         ("UsersTable", &["user", "none", "auth.users", "User"], &["", "a.b.c", "\"user\"", "users;", "1a"]),
-        ("CorsOrigins", &["https://app.example.com", "http://localhost:3000"], &["*", "https://a.b/", "a.b", ""]),
+        (
+            "CorsOrigins",
+            &["https://app.example.com", "http://localhost:3000", "https://*.vercel.app", "capacitor://localhost"],
+            &["*", "https://*", "https://a.b/", "a.b", ""],
+        ),
         ("DatabaseRoots", &["/var/task/roots.pem"], &["roots.pem", ""]),
         ("AlarmTopicArn", &["", "arn:aws:sns:eu-central-1:123456789012:alarms"], &["alarms"]),
     ];

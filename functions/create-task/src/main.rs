@@ -12,7 +12,7 @@ use shared::{
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, (key, new)) = app.authorize::<(Option<IdempotencyKey>, NewTask)>(request).await?;
     let created = tasks::create(&app.db, &owner, &new, key.as_ref(), app.max_tasks_per_user).await?;
-    Ok(Response::created(created.task.path(), &created.task, created.is_replay))
+    Ok(Response::created(request, &created.task.path(), &created.task, created.is_replay))
 }
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use shared::{
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, query) = app.authorize::<ListQuery>(request).await?;
     let page = tasks::list(&app.db, &owner, &query, app.default_sort).await?;
-    Ok(Response::page(page.body, page.next))
+    Ok(Response::page(request, page.body, page.next))
 }
 
 fn main() -> ExitCode {

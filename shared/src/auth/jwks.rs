@@ -200,7 +200,9 @@ impl KeyCache {
             Ok(published) => match KeySet::parse(published) {
                 Ok(set) => {
                     let keys: Vec<_> = set.ids().collect();
-                    telemetry::info("new keys of the issuer", &json!({ "keys": keys, "of_no_use": set.of_no_use }));
+                    let message =
+                        if set.is_empty() { "no key of the issuer is of use" } else { "new keys of the issuer" };
+                    telemetry::info(message, &json!({ "keys": keys, "of_no_use": set.of_no_use }));
                     self.confirm(Some(Arc::new(set)));
                 }
                 Err(error) => telemetry::warn("the issuer's keys cannot be read", &error),

@@ -4,6 +4,7 @@
 //! shows its value, which may be a secret.
 
 mod auth;
+mod origins;
 mod postgres;
 mod users_table;
 
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, fmt};
 use lambda_http::http::Uri;
 
 pub use auth::Auth;
+pub use origins::Origins;
 pub use users_table::UsersTable;
 
 use crate::{
@@ -145,27 +147,6 @@ impl Env {
     pub(crate) fn metrics_namespace(&self) -> Option<String> {
         self.get("METRICS_NAMESPACE").map(str::to_owned)
     }
-
-    /// `CORS_ORIGINS`: the origins, separated by commas, whose pages may call the API. None when
-    /// it is missing.
-    ///
-    /// # Errors
-    /// When one of them is not an origin as browsers send it: `scheme://host[:port]` in lower
-    /// case, without a path. `*` is refused, as it cannot be combined with credentials.
-    pub fn cors_origins(&self) -> Result<Vec<String>, ConfigError> {
-        let list = self.get("CORS_ORIGINS").unwrap_or_default();
-        list.split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| match origin(entry) {
-                Some(origin) if origin == entry => Ok(origin),
-                _ => Err(ConfigError::new(
-                    "CORS_ORIGINS",
-                    format!("{entry:?} is not an origin such as https://app.example.com"),
-                )),
-            })
-            .collect()
-    }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
@@ -197,15 +178,5 @@ mod tests {
 
     pub(super) fn problem<T>(result: Result<T, ConfigError>) -> String {
         result.err().map(|error| error.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn cors_origins_are_spelled_as_browsers_do() {
-        let origins = |list| env(&[("CORS_ORIGINS", list)]).cors_origins();
-        assert_eq!(origins(""), Ok(vec![]));
-        assert_eq!(origins("http://a:3000, https://b"), Ok(vec!["http://a:3000".into(), "https://b".into()]));
-        for wrong in ["*", "null", "https://b/", "https://B", "https://b:443", "b"] {
-            assert!(problem(origins(wrong)).starts_with("CORS_ORIGINS: "), "{wrong}");
-        }
     }
 }

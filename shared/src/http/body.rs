@@ -105,12 +105,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The object in a body that need not be there: one that is empty, null or no JSON counts as
-    /// an object without fields.
+    /// The object in a body that need not be there: one that is empty or null counts as an object without
+    /// fields. Any other has to be understood, whatever its content type says.
     pub fn read_optional(request: &Request, problems: &'a mut Problems) -> Option<Self> {
-        let is_object = request.header(Header::ContentType).is_some_and(is_json)
-            && request.body().is_ok_and(|body| !body.is_empty() && *body != *b"null");
-        if is_object { Self::read(request, problems) } else { Some(Self { object: Map::new(), problems }) }
+        let is_absent = request.body().is_ok_and(|body| ["", "null"].map(str::as_bytes).contains(&body.trim_ascii()));
+        if is_absent { Some(Self { object: Map::new(), problems }) } else { Self::read(request, problems) }
     }
 
     /// A field that has to be there.
@@ -145,6 +144,8 @@ fn object(request: &Request) -> crate::Result<Result<Map<String, Value>, Problem
         return Ok(Err(Problem::missing(json!(["body"]), Value::Null)));
     }
     let text = from_utf8(&body).map_err(|_| Error::UnreadableBody)?;
+    // RFC 8259, section 8.1: a byte order mark may be ignored, and some editors and libraries add one.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value = if request.header(Header::ContentType).is_some_and(is_json) {
         serde_json::from_str(text).map_err(|error| Error::Invalid(vec![malformed(text, &error)]))?
     } else {

@@ -2,23 +2,23 @@
 //! has them: allowed for the configured origins, with credentials.
 
 use super::{Header, Request, Response};
-use crate::routes::ROUTES;
+use crate::{config::Origins, routes::ROUTES};
 
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE: &str = "600";
 
 /// Headers of answers that scripts may read besides the safelisted ones.
-const EXPOSED: &str = "etag, idempotent-replayed, link, location, x-request-id";
+const EXPOSED: &str = "etag, idempotent-replayed, link, location, retry-after, x-request-id";
 
 /// The origins whose pages may call the API.
 pub struct Cors {
-    origins: Vec<String>,
+    origins: Origins,
 }
 
 impl Cors {
-    /// Allows exactly these origins.
+    /// Allows these origins.
     #[must_use]
-    pub fn new(origins: Vec<String>) -> Self {
+    pub fn new(origins: Origins) -> Self {
         Self { origins }
     }
 
@@ -27,7 +27,7 @@ impl Cors {
         if !response.has_header("vary") {
             response.header("vary", "Origin");
         }
-        let Some(origin) = origin.filter(|origin| self.origins.iter().any(|allowed| allowed == origin)) else {
+        let Some(origin) = origin.filter(|origin| self.origins.allow(origin)) else {
             return;
         };
         response.header("access-control-allow-origin", origin.to_owned());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 use serde_json::{json, value::RawValue};
 
@@ -11,12 +11,21 @@ use super::{Header, Problem, Problems, headers::Headers};
 use crate::{
     Error, Result,
     auth::{Caller, Owner, UserId},
+    routes,
 };
 
 /// The largest body that is read, in bytes. A valid one is at most some 15 KB, even with every
 /// character escaped; and what is wrong with a body is quoted in the answer, which has to stay
 /// below Lambda's 6 MB.
 const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// What a path in a header must not contain literally. `%` is not among it: under
+/// `cargo lambda watch` the path is still encoded.
+pub(super) const UNSAFE: &AsciiSet =
+    &UNSAFE_IN_QUERY.add(b'?').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// The same for a query.
+pub(super) const UNSAFE_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 /// An invocation's payload: a request, or whatever else it is, so that a strange one gets an answer
 /// and is not an error of the function.
@@ -66,8 +75,11 @@ struct PathParameters {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RequestContext {
     http: Http,
+    stage: Option<String>,
+    domain_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,10 +131,40 @@ impl Request {
         &self.0.request_context.http.method
     }
 
-    /// The path: percent-decoded on AWS, and as it was sent under `cargo lambda watch`.
+    /// The path below [`Request::base_path`]: percent-decoded on AWS, and as it was sent under
+    /// `cargo lambda watch`.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.0.raw_path
+        self.0.raw_path.get(self.base_path().len()..).unwrap_or_default()
+    }
+
+    /// What is before the path of a route: the name of a stage, and the path that a custom domain has this API
+    /// at ([API mappings](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mappings.html)).
+    /// Empty in most cases.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        let (path, context) = (self.0.raw_path.as_str(), &self.0.request_context);
+        if routes::is_known(path) {
+            return "";
+        }
+        let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
+        let of_stage = stage.map_or(0, |stage| {
+            let is_first = path
+                .strip_prefix('/')
+                .and_then(|rest| rest.strip_prefix(stage))
+                .is_some_and(|rest| rest.starts_with('/'));
+            if is_first { stage.len() + 1 } else { 0 }
+        });
+        // Only at a domain of its own an API can have a path that no event names.
+        let is_own_domain = !context.domain_name.as_deref().is_some_and(|name| name.contains(".execute-api."));
+        let slashes = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > of_stage && is_own_domain);
+        let mapping = slashes.into_iter().find(|at| path.get(*at..).is_some_and(routes::is_known));
+        path.get(..mapping.unwrap_or(of_stage)).unwrap_or_default()
+    }
+
+    /// The address of a path of this API, from the root of the host on: below [`Request::base_path`].
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}{path}", utf8_percent_encode(self.base_path(), UNSAFE))
     }
 
     /// The query as it was sent, without the question mark.

@@ -64,11 +64,12 @@ impl Response {
         if is_known(request, body.version()) { Self::empty(304).with_tag(body) } else { Self::version(body) }
     }
 
-    /// 201 with what was created and where it is, and whether that was by the same request before.
+    /// 201 with what was created and the path of the API where it is, and whether that was by the same request
+    /// before.
     #[must_use]
-    pub fn created(location: String, body: &impl Versioned, is_replay: bool) -> Self {
+    pub fn created(request: &Request, path: &str, body: &impl Versioned, is_replay: bool) -> Self {
         let mut response = Self::json(201, body).with_tag(body);
-        response.header("location", location);
+        response.header("location", request.address(path));
         if is_replay {
             response.header("idempotent-replayed", "true");
         }
@@ -80,13 +81,13 @@ impl Response {
         self
     }
 
-    /// 200 with a body that is JSON already, and the address of the page after it.
+    /// 200 with a body that is JSON already, and the path of the API where the page after it is.
     #[must_use]
-    pub fn page(body: String, next: Option<String>) -> Self {
+    pub fn page(request: &Request, body: String, next: Option<String>) -> Self {
         let mut response = Self::new(200, "application/json", body);
         if let Some(next) = next {
             // RFC 8288, section 3.
-            response.header("link", format!("<{next}>; rel=\"next\""));
+            response.header("link", format!("<{}>; rel=\"next\"", request.address(&next)));
         }
         response
     }

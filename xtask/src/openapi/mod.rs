@@ -42,7 +42,7 @@ fn document() -> Value {
                 and every answer has an `x-request-id`, which is also in the log.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
-        "servers": [{ "url": "/", "description": "This API" }],
+        "servers": [{ "url": ".", "description": "This API, where this document is" }],
         "tags": [{ "name": "tasks" }, { "name": "users" }, { "name": "service" }],
         "paths": paths,
         "components": {
