@@ -33,7 +33,9 @@ async fn ids_and_times_are_kept_and_new_tasks_come_after() {
         let database = Database::migrated_for(identity).await;
         database.users(&[1, 2]).await;
         let kind = if identity.ids == UserIds::Integer { "INTEGER" } else { "VARCHAR" };
-        database.execute(&format!("SET timezone = 'Asia/Tokyo'; {}", old_table("public.task", kind))).await;
+        database.execute(&old_table("public.task", kind)).await;
+        let zone = format!("ALTER DATABASE {} SET timezone = 'Asia/Tokyo'", database.name());
+        database.execute(&zone).await;
         for (id, user) in [(7, 1), (9, 2), (12, 1)] {
             let owner = identity.id(user).replace('\'', "''");
             database

@@ -190,7 +190,8 @@ async fn better_auths_table_may_be_another_adapters() {
         let database = Database::empty().await;
         database.give_away().await;
         let (url, name) = (database.url_of_owner_at(tests::postgres::port()), database.name().to_owned());
-        database.execute(&format!("SET timezone = 'Asia/Tokyo'; {}", table.replace("{name}", &name))).await;
+        database.execute(&format!("ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'")).await;
+        database.execute(&table.replace("{name}", &name)).await;
         if !what.contains("schema") {
             database.execute(&format!("ALTER TABLE \"user\" OWNER TO {name}")).await;
         }
@@ -213,6 +214,12 @@ async fn better_auths_table_may_be_another_adapters() {
         // Naive timestamps are UTC, whatever the server's time zone.
         let updated: chrono::DateTime<chrono::Utc> = renamed.json()["updated_at"].as_str().unwrap().parse().unwrap();
         assert!((chrono::Utc::now() - updated).abs() < chrono::TimeDelta::seconds(30), "{what}: {updated}");
+        let column = if what == "Drizzle" { "updated_at" } else { "\"updatedAt\"" };
+        let is_utc = format!(
+            "SELECT pg_typeof({column})::TEXT LIKE '%with time zone'
+                OR abs(extract(epoch FROM {column}::TIMESTAMP - (now() AT TIME ZONE 'UTC'))) < 30 FROM \"user\""
+        );
+        assert!(api.database.value::<bool>(&is_utc).await, "{what}");
         let created = api.send(Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }))).await;
         assert_eq!(created.status, 201, "{what}: {created:?}");
         assert_eq!(api.send(Request::new("GET", "/health")).await.status, 200, "{what}");
