@@ -7,11 +7,12 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::try_join_all;
 use tokio::process::Command;
 
 use crate::{
@@ -102,28 +103,47 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let base = base(options.fresh).await?;
     let toolchain = output(Command::new("rustc").args(["--print", "sysroot"])).await?;
-    let mut rows = Vec::new();
+    let mut machines = Vec::new();
     for user in [User::User, User::Root] {
-        if options.only.is_some_and(|only| only != user) {
-            continue;
+        if options.only.is_none_or(|only| only == user) {
+            machines.push(Machine::new(&base, user, toolchain.trim()).await?);
         }
-        let machine = Machine::new(&base, user, toolchain.trim()).await?;
-        let commands: &[&str] = if options.tools { &["doctor"] } else { &["dev", "test"] };
-        for name in commands {
-            step(&format!("cargo xtask {name} on a bare machine, as {user:?}"));
-            let started = Instant::now();
-            match *name {
-                "doctor" => machine.run(&format!("{DOCTOR} xtask doctor")).await?,
-                "dev" => machine.run(&format!("{DEV}\n{DEV_CHECK}")).await?,
-                _ => machine.run("cargo xtask test").await?,
-            }
-            let seconds = format!("{:.0}", started.elapsed().as_secs_f64());
-            rows.push(vec![format!("cargo xtask {name}, as {user:?}"), "passed".into(), seconds]);
-        }
+    }
+    let rows = if options.tools { tools(&machines).await? } else { commands(&machines).await? };
+    for machine in machines {
         machine.remove()?;
     }
     print(format!("\n{}", table(&["on a bare machine", "result", "seconds"], &rows)));
     Ok(())
+}
+
+/// Runs the two commands on one machine after the other.
+async fn commands(machines: &[Machine]) -> Result<Vec<Vec<String>>> {
+    let mut rows = Vec::new();
+    for machine in machines {
+        for (name, script) in [("dev", format!("{DEV}\n{DEV_CHECK}")), ("test", "cargo xtask test".to_owned())] {
+            step(&format!("cargo xtask {name} on a bare machine, as {:?}", machine.user));
+            let started = Instant::now();
+            let status = machine.command(&script).status().await.context("unshare")?;
+            rows.push(machine.row(name, started, status)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// Installs the tools on all machines at once, as most of it is waiting for downloads.
+async fn tools(machines: &[Machine]) -> Result<Vec<Vec<String>>> {
+    let doctor = format!("{DOCTOR} xtask doctor");
+    let started = Instant::now();
+    let all = try_join_all(machines.iter().map(|machine| machine.command(&doctor).output()));
+    let outputs = waiting("Installing the tools on bare machines", async { all.await.context("unshare") }).await?;
+    let mut rows = Vec::new();
+    for (machine, output) in machines.iter().zip(outputs) {
+        step(&format!("cargo xtask doctor on a bare machine, as {:?}", machine.user));
+        print(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+        rows.push(machine.row("doctor", started, output.status)?);
+    }
+    Ok(rows)
 }
 
 /// This machine's build finds the project where it is in the other.
@@ -220,8 +240,8 @@ impl Machine {
         Ok(Self { folder, user, toolchain: toolchain.into() })
     }
 
-    /// Runs a script as the user, in the project.
-    async fn run(&self, script: &str) -> Result<()> {
+    /// A command that runs a script as the user, in the project.
+    fn command(&self, script: &str) -> Command {
         let home = format!("/{}", self.user.home());
         let mount = "set -e
 mount -t proc proc \"$1/proc\"
@@ -244,11 +264,16 @@ exec setpriv --bounding-set \"$capabilities\" chroot --userspec=\"$user:$user\" 
             .env("LANG", "C.UTF-8")
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let status = command.status().await.context("unshare")?;
-        if status.success() {
-            return Ok(());
+        command
+    }
+
+    /// The row of a command in the report.
+    fn row(&self, name: &str, started: Instant, status: ExitStatus) -> Result<Vec<String>> {
+        if !status.success() {
+            bail!("That failed on a bare machine, which is left in {}: {status}", self.folder.display());
         }
-        bail!("That failed on a bare machine, which is left in {}: {status}", self.folder.display())
+        let seconds = format!("{:.0}", started.elapsed().as_secs_f64());
+        Ok(vec![format!("cargo xtask {name}, as {:?}", self.user), "passed".into(), seconds])
     }
 
     fn remove(self) -> Result<()> {
