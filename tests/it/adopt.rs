@@ -102,6 +102,8 @@ async fn rows_that_do_not_fit_are_named() {
     assert!(refused.contains("leave_unfit") && refused.contains("2 rows: the id is there twice"), "{refused}");
     let count = "SELECT count(*) FROM task_api.task";
     assert_eq!(database.value::<i64>(count).await, 1, "all or nothing");
+    let next = "SELECT last_value FROM task_api.task_id_seq";
+    assert_eq!(database.value::<i64>(next).await, 1, "nor the next id");
     let report = adopt(&database, json!({ "from": "old.tasks", "leave_unfit": true })).await.unwrap();
     assert_eq!((&report["rows"], &report["taken"]), (&json!(14), &json!(2)), "{report}");
     assert_eq!(database.value::<i64>(count).await, 3);
@@ -162,6 +164,12 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
         let message = adopt(&database, event.clone()).await.unwrap_err();
         assert!(message.contains(expected), "{event}: {message}");
     }
+    // A dry run makes nothing, not even the users table.
+    database.execute("DROP TABLE \"user\" CASCADE; CREATE TABLE mine (id INTEGER, title TEXT, user_id INTEGER)").await;
+    let message = adopt(&database, json!({ "from": "mine", "dry_run": true })).await.unwrap_err();
+    assert!(message.contains("there is no such table"), "{message}");
+    assert!(database.value::<bool>("SELECT to_regclass('\"user\"') IS NULL").await);
+    tests::migrate(&database.url(), &[]).await.unwrap();
     // A view gives columns the names that they need.
     database
         .execute(
@@ -170,7 +178,9 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
         )
         .await;
     database.users(&[1]).await;
-    assert_eq!(adopt(&database, json!({ "from": "old_tasks" })).await.unwrap()["taken"], 1);
+    let event = json!({ "from": "old_tasks" });
+    assert_eq!(adopt(&database, event.clone()).await.unwrap()["taken"], 1);
+    assert_eq!(adopt(&database, event).await.unwrap()["already_there"], 1, "also where nobody knows the time");
 }
 
 /// The statements of docs/coming-from-fastapi.md.

@@ -92,6 +92,20 @@ async fn an_api_may_have_a_path_before_its_own() {
         assert_eq!((status, &headers["location"]), (307, &json!(format!("{base}/api/1/tasks?a=b"))), "{base}");
         assert_eq!(send(Request::new("GET", "/nowhere")).await.0, 404, "{base}");
     }
+    // What only ends like a path of a route is none, and leads nowhere.
+    for (method, path, status) in [
+        ("GET", "/foo/health", 404),
+        ("POST", "/foo/health", 405),
+        ("GET", "//evil.com/health/", 404),
+        ("GET", "/x//evil.com/health/", 404),
+        ("GET", "/foo/health/", 307),
+    ] {
+        let (_, mut event) = below("", "api.example.com", "$default", &Request::new(method, "/nowhere"));
+        event["rawPath"] = path.into();
+        let answer = api.function("not-found").await.invoke(&event).await.unwrap();
+        assert_eq!(answer["statusCode"], status, "{method} {path}: {answer}");
+        assert!(!answer["headers"]["location"].as_str().unwrap_or_default().starts_with("//"), "{answer}");
+    }
     // Elsewhere a path is what it is.
     let (function, event) = below("/v1", own, "$default", &Request::new("POST", "/docs"));
     assert_eq!(api.function(&function).await.invoke(&event).await.unwrap()["statusCode"], 404);

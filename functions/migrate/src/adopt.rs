@@ -55,7 +55,7 @@ struct Unfit {
 /// What rows are that were adopted before.
 const ALREADY_THERE: &str = "already there";
 
-/// What Postgres knows of a table or view. `$1` is its name, quoted.
+/// What Postgres knows of a table or view. `$1` is its number.
 const FIND: &str = "
     SELECT
         format('%I.%I', n.nspname, c.relname) AS table_name,
@@ -77,12 +77,22 @@ const FIND: &str = "
         ) AS column_types
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'task_api'";
+    WHERE c.oid = $1::pg_catalog.OID AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'task_api'";
 
 /// A table or view with tasks.
 struct Source {
     table: String,
     columns: Vec<(String, String)>,
+}
+
+/// Checks that there are tables to adopt into.
+pub(crate) async fn check(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let there = "SELECT 1 WHERE to_regclass($1) IS NOT NULL";
+    if schema::first_row(transaction, there, "task_api.task").await?.is_some() {
+        return Ok(());
+    }
+    let problem = "there is no table for the tasks yet: invoke this function with {\"action\": \"up\"} first";
+    Err(Failure::Schema(problem.into()))
 }
 
 /// Takes over what is asked for, in the transaction of the migrations.
@@ -92,11 +102,6 @@ pub(crate) async fn adopt(
     names: &Names,
 ) -> Result<Adopted, Failure> {
     let fail = |problem: String| Failure::Schema(problem);
-    if schema::first_row(transaction, "SELECT 1 WHERE to_regclass($1) IS NOT NULL", "task_api.task").await?.is_none() {
-        return Err(fail(
-            "there is no table for the tasks yet: invoke this function with {\"action\": \"up\"} first".into(),
-        ));
-    }
     let source = find(transaction, adoption.from.as_deref()).await?;
     let select = source.select(names).map_err(|problem| fail(format!("{} {problem}", source.table)))?;
     // A timestamp without a zone is UTC.
@@ -119,13 +124,6 @@ pub(crate) async fn adopt(
         ORDER BY s.reason"
     );
     let groups = transaction.query(&sql, &[]).await.map_err(Failure::schema)?;
-    if !adoption.dry_run {
-        // The next task comes after them.
-        let sequence = "SELECT setval('task_api.task_id_seq', newest.id)
-            FROM (SELECT max(t.id) AS id FROM task_api.task AS t) AS newest, task_api.task_id_seq AS sequence
-            WHERE newest.id >= sequence.last_value";
-        transaction.query(sequence, &[]).await.map_err(Failure::database)?;
-    }
     let adopted = source.report(&groups, adoption.dry_run);
     if !adopted.unfit.is_empty() && !adoption.dry_run && !adoption.leave_unfit {
         let reasons: Vec<_> =
@@ -137,6 +135,13 @@ pub(crate) async fn adopt(
             reasons.join("; "),
         )));
     }
+    if !adoption.dry_run {
+        // The next task comes after them.
+        let sequence = "SELECT setval('task_api.task_id_seq', newest.id)
+            FROM (SELECT max(t.id) AS id FROM task_api.task AS t) AS newest, task_api.task_id_seq AS sequence
+            WHERE newest.id >= sequence.last_value";
+        transaction.query(sequence, &[]).await.map_err(Failure::database)?;
+    }
     Ok(adopted)
 }
 
@@ -147,8 +152,10 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
     let mut found = Vec::new();
     for name in &candidates {
         let parts: Vec<_> = name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
-        found.extend(schema::first_row(transaction, FIND, &parts.join(".")).await?);
+        found.extend(schema::find_table(transaction, &parts.join("."), FIND).await?);
     }
+    // What others may have made in the schema of the table is not to be called.
+    schema::fix_search_path(transaction).await?;
     let row = match found.as_slice() {
         [row] => row,
         [] => return fail(format!("there is no table {}: name it with \"from\"", candidates.join(" or "))),
@@ -201,8 +208,9 @@ impl Source {
             "SELECT
                 old.id, old.title, old.description, old.completed, old.owner, old.created_at, old.updated_at,
                 CASE
-                    WHEN t.user_id = old.owner AND t.title = old.title AND t.created_at = old.created_at
-                        THEN '{ALREADY_THERE}'
+                    WHEN t.user_id = old.owner AND (
+                        t.created_at = old.known_since OR (old.known_since IS NULL AND t.title = old.title)
+                    ) THEN '{ALREADY_THERE}'
                     WHEN t.id IS NOT NULL THEN 'the id is another task''s'
                     WHEN (old.id BETWEEN 1 AND 4611686018427387904) IS NOT TRUE THEN 'the id is no positive number'
                     WHEN count(*) OVER (PARTITION BY old.id) > 1 THEN 'the id is there twice'
@@ -217,6 +225,7 @@ impl Source {
                 SELECT
                     old.id::BIGINT AS id, old.title::TEXT AS title, {description}::TEXT AS description,
                     COALESCE({completed}, FALSE) AS completed, {owner} AS owner,
+                    COALESCE({created_at}::TIMESTAMPTZ, {updated_at}::TIMESTAMPTZ) AS known_since,
                     COALESCE({created_at}::TIMESTAMPTZ, {updated_at}::TIMESTAMPTZ, CURRENT_TIMESTAMP) AS created_at,
                     COALESCE({updated_at}::TIMESTAMPTZ, {created_at}::TIMESTAMPTZ, CURRENT_TIMESTAMP) AS updated_at
                 FROM {table} AS old

@@ -85,12 +85,12 @@ async fn locked(
     match *request {
         Request::Up { to } => {
             let target = to.map(|version| known(&migrations, version)).transpose()?;
-            let names = schema::compare(&transaction.0, database).await?;
+            let names = schema::compare(&transaction.0, database, true).await?;
             applied = up(transaction, &migrations, target).await?;
             schema::ensure(&transaction.0, &names, Guards::Ours).await?;
         }
         Request::Deploy => {
-            let names = schema::compare(&transaction.0, database).await?;
+            let names = schema::compare(&transaction.0, database, true).await?;
             let newest = migrations.last().map_or(0, Migration::version);
             let is_ahead = history(transaction).await?.last().is_some_and(|last| last.version() > newest);
             if !is_ahead {
@@ -107,7 +107,8 @@ async fn locked(
             undone = down(&transaction.0, newer.rev()).await?;
         }
         Request::Adopt(ref adoption) => {
-            let names = schema::compare(&transaction.0, database).await?;
+            adopt::check(&transaction.0).await?;
+            let names = schema::compare(&transaction.0, database, false).await?;
             adopted = Some(adopt::adopt(&transaction.0, adoption, &names).await?);
         }
         Request::Status => {}

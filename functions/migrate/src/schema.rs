@@ -64,7 +64,12 @@ pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_post
 }
 
 /// Compares what is found with what is configured, before anything is changed.
-pub(crate) async fn compare(transaction: &Transaction<'_>, database: &Database) -> Result<Names, Failure> {
+/// Better Auth's users table is made when it is missing, where one may be made.
+pub(crate) async fn compare(
+    transaction: &Transaction<'_>,
+    database: &Database,
+    may_make: bool,
+) -> Result<Names, Failure> {
     let sql = "SELECT format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = to_regclass($1) AND a.attname = 'user_id'";
     let found: Option<String> = first_row(transaction, sql, "task_api.task_owner").await?.map(|row| row.get(0));
@@ -80,7 +85,7 @@ pub(crate) async fn compare(transaction: &Transaction<'_>, database: &Database) 
         }
         _ => {}
     }
-    names(transaction, database).await
+    names(transaction, database, may_make).await
 }
 
 /// Makes what is missing or is not as it should be.
@@ -137,7 +142,7 @@ pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failur
 }
 
 /// From here on every name is qualified. What Postgres prints, and fingerprints are of, depends on it.
-async fn fix_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
+pub(crate) async fn fix_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await.map_err(Failure::database)
 }
 
@@ -208,7 +213,7 @@ async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
 }
 
 /// What the texts are filled in with, from what is found in the database.
-async fn names(transaction: &Transaction<'_>, database: &Database) -> Result<Names, Failure> {
+async fn names(transaction: &Transaction<'_>, database: &Database, may_make: bool) -> Result<Names, Failure> {
     let encoding: String = query(transaction, "SHOW server_encoding").await?;
     if encoding != "UTF8" {
         return Err(Failure::Schema(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
@@ -233,7 +238,7 @@ async fn names(transaction: &Transaction<'_>, database: &Database) -> Result<Nam
         }
         None => "CURRENT_USER".to_owned(),
     };
-    let users = users::find(transaction, &database.users_table, database.user_ids).await?;
+    let users = users::find(transaction, &database.users_table, database.user_ids, may_make).await?;
     Ok(Names { role, login, user_ids: database.user_ids, users })
 }
 
@@ -244,7 +249,9 @@ async fn check_owners(transaction: &Transaction<'_>, names: &Names) -> Result<()
     let missing: i64 = query(
         transaction,
         &format!(
-            "SELECT count(*) FROM task_api.task_owner AS o WHERE NOT EXISTS (SELECT FROM {table} AS u WHERE u.id = o.user_id)"
+            "SELECT count(*) FROM task_api.task_owner AS o WHERE NOT EXISTS (
+                SELECT FROM {table} AS u WHERE u.id::TEXT = o.user_id::TEXT COLLATE \"C\"
+            )"
         ),
     )
     .await?;
@@ -286,6 +293,17 @@ async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
 ) -> Result<T, Failure> {
     let row = first_row(transaction, sql, text).await?;
     row.map(|row| row.get(0)).ok_or_else(|| Failure::Database("a query has no row".into()))
+}
+
+/// What a query answers of a table, which is found on the search path by its quoted name. The query sees nothing
+/// but Postgres' own functions and operators.
+pub(crate) async fn find_table(transaction: &Transaction<'_>, name: &str, sql: &str) -> Result<Option<Row>, Failure> {
+    let number = first_row(transaction, "SELECT pg_catalog.to_regclass($1)::pg_catalog.OID", name).await?;
+    let Some(number) = number.and_then(|row| row.get::<_, Option<u32>>(0)) else { return Ok(None) };
+    fix_search_path(transaction).await?;
+    let row = first_row(transaction, sql, &number.to_string()).await?;
+    transaction.batch_execute("SET LOCAL search_path TO DEFAULT").await.map_err(Failure::database)?;
+    Ok(row)
 }
 
 /// The first row of a query with a text, if there is one.

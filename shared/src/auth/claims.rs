@@ -25,6 +25,22 @@ const DATES_END: f64 = 18_446_744_073_709_551_616.0;
 /// Claims that only session cookies and e-mail links of Better Auth have, which it signs with the same secret.
 const NO_ACCESS_TOKEN: [&str; 3] = ["session", "updateTo", "requestType"];
 
+/// What tokens say that are not for calling an API, in `type`, `token_type`, `token_use` or `scope`.
+const OTHER_USES: [&str; 12] = [
+    "refresh",
+    "refresh_token",
+    "reset",
+    "reset_password",
+    "password_reset",
+    "verify",
+    "verification",
+    "verify_email",
+    "email_verification",
+    "email_verify",
+    "activation",
+    "invite",
+];
+
 /// The claims that other links of its e-mails have beside their dates.
 const EMAIL_LINK: [&str; 2] = ["email", "userId"];
 const DATES: [&str; 3] = ["iat", "exp", "nbf"];
@@ -52,6 +68,25 @@ struct Claims<'a> {
     _jti: Option<Cow<'a, str>>,
     iss: Option<Value>,
     aud: Option<Value>,
+    #[serde(rename = "type", borrow)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token_use: Option<&'a RawValue>,
+    #[serde(borrow)]
+    scope: Option<&'a RawValue>,
+}
+
+impl Claims<'_> {
+    /// Whether it says of itself that it is for something else than calling an API, as tokens do that an
+    /// application signs with one secret for everything.
+    fn is_for_something_else(&self) -> bool {
+        [self.kind, self.token_type, self.token_use, self.scope].into_iter().flatten().any(|claim| {
+            let text = claim.get().trim_matches('"');
+            OTHER_USES.iter().any(|other| other.eq_ignore_ascii_case(text))
+        })
+    }
 }
 
 impl ClaimRules {
@@ -71,6 +106,9 @@ impl ClaimRules {
     pub(super) fn user(&self, payload: &[u8]) -> Result<UserId, &'static str> {
         let claims: Claims = object(payload).ok_or("a claim is missing, there twice or of the wrong type")?;
         self.check(&claims, SystemTime::now())?;
+        if claims.is_for_something_else() {
+            return Err("the token says that it is for something else, such as to refresh others");
+        }
         let id = match &self.user_claim {
             // Better Auth's session cookies and e-mail links have no `sub`.
             None => {
@@ -200,6 +238,10 @@ mod tests {
             _jti: None,
             iss: None,
             aud: None,
+            kind: None,
+            token_type: None,
+            token_use: None,
+            scope: None,
         };
         let now = UNIX_EPOCH + Duration::from_secs(1000);
         let is_good = |exp, nbf| rules(UserIds::Integer, None).check(&claims(exp, nbf), now).is_ok();
@@ -240,6 +282,7 @@ mod tests {
             (UserIds::Text, None, r#""sub":"7""#),
             (UserIds::Text, Some("user.id"), r#""user.id":"7","user":{"id":"8"}"#),
             (UserIds::Integer, Some("userId"), r#""userId":7,"email":"a@b","name":"Ada""#),
+            (UserIds::Integer, None, r#""sub":"7","type":"access","scope":"tasks:read","token_use":1"#),
         ];
         for (ids, claim, claims) in good {
             assert_eq!(user(ids, claim, claims).as_deref(), Ok("7"), "{claims}");
@@ -256,6 +299,10 @@ mod tests {
             (UserIds::Integer, Some("user_id"), r#""user_id":[7]"#),
             (UserIds::Integer, Some("user_id"), r#""user_id":7,"user_id":8"#),
             (UserIds::Integer, Some("user.id"), r#""user":{"id":7,"id":8}"#),
+            (UserIds::Integer, None, r#""sub":"7","type":"refresh""#),
+            (UserIds::Integer, None, r#""sub":"7","token_type":"Refresh""#),
+            (UserIds::Integer, None, r#""sub":"7","token_use":"password_reset""#),
+            (UserIds::Integer, Some("user_id"), r#""user_id":7,"scope":"refresh_token""#),
             (UserIds::Integer, Some("user.id"), r#""user":[7]"#),
             (UserIds::Integer, Some("user.id"), r#""user":{"id":"7"},"session":{}"#),
             (UserIds::Integer, Some("userId"), r#""userId":7,"email":"a@b","iat":1"#),

@@ -7,12 +7,17 @@ use lambda_http::http::Uri;
 use super::{ConfigError, DEVELOPMENT_SECRET, Env, MIN_SECRET_BYTES, origin};
 use crate::auth::UserIds;
 
-/// Secrets that anyone can look up: Better Auth's default, the examples of its pages, and this project's.
-const KNOWN_SECRETS: [&str; 4] = [
+/// Secrets that anyone can look up: Better Auth's default and its tests', the one of FastAPI's tutorial, Supabase's
+/// default, what templates have to be replaced, and this project's.
+const KNOWN_SECRETS: [&str; 8] = [
     DEVELOPMENT_SECRET,
     "better-auth-secret-12345678901234567890",
     "better-auth-secret-that-is-long-enough-for-validation-test",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    "super-secret-jwt-token-with-at-least-32-characters-long",
     "your-secret-key-here-min-32-chars-long",
+    "your-secret-key-change-this-in-production",
+    "your-super-secret-key-change-this-in-production",
 ];
 
 /// The fewest different bytes of a secret that somebody did not just hold a key down for.

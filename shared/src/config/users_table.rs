@@ -46,7 +46,8 @@ impl Env {
         };
         let is_name = |name: &str| {
             let is_part = |char: char| char.is_alphanumeric() || "_$-".contains(char);
-            !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.chars().all(is_part)
+            // Two dollars would end the text of a function.
+            !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.chars().all(is_part) && !name.contains("$$")
         };
         if !is_name(table) || !schema.is_none_or(is_name) {
             let problem = "must be the name of a table, such as users or auth.users, as the database has it, or `none`";
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!(table("users"), other(None, "users"));
         assert_eq!(table("User"), other(None, "User"));
         assert_eq!(table("auth.users"), other(Some("auth"), "users"));
-        for wrong in [".", "auth.", ".users", "a.b.c", "\"user\"", "users; DROP", "users\n", &"x".repeat(64)] {
+        for wrong in [".", "auth.", ".users", "a.b.c", "\"user\"", "users; DROP", "a$$b", "users\n", &"x".repeat(64)] {
             assert!(problem(table(wrong)).starts_with("USERS_TABLE: "), "{wrong:?}");
         }
     }

@@ -159,7 +159,9 @@ impl Request {
         let is_own_domain = !context.domain_name.as_deref().is_some_and(|name| name.contains(".execute-api."));
         let slashes = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > of_stage && is_own_domain);
         let mapping = slashes.into_iter().find(|at| path.get(*at..).is_some_and(routes::is_known));
-        path.get(..mapping.unwrap_or(of_stage)).unwrap_or_default()
+        let base = path.get(..mapping.unwrap_or(of_stage)).unwrap_or_default();
+        // Two slashes would make what follows a host in an answer's address.
+        if base.contains("//") { "" } else { base }
     }
 
     /// The address of a path of this API, from the root of the host on: below [`Request::base_path`].

@@ -15,6 +15,10 @@ pub fn unmatched(request: &Request, has_users: bool) -> Error {
     let path = request.path();
     let methods = |path| routes::methods(path, has_users);
     let found: Vec<_> = methods(path).collect();
+    if found.contains(&request.method()) {
+        // The gateway knows no such route: what only ends like one is none.
+        return Error::RouteNotFound;
+    }
     if !found.is_empty() {
         return Error::MethodNotAllowed(found.join(", "));
     }

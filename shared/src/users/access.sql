@@ -7,6 +7,7 @@
 CREATE FUNCTION {{functions}}.user_exists() RETURNS BOOLEAN
 LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}}
 AS $$
+#variable_conflict use_variable
 DECLARE
     caller CONSTANT {{user_id}} := NULLIF(current_setting('task_api.caller', TRUE), '')::{{user_id}};
 BEGIN
@@ -18,6 +19,7 @@ $$;
 CREATE FUNCTION {{functions}}.user_lock() RETURNS BOOLEAN
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
+#variable_conflict use_variable
 DECLARE
     caller CONSTANT {{user_id}} := NULLIF(current_setting('task_api.caller', TRUE), '')::{{user_id}};
 BEGIN
@@ -32,6 +34,7 @@ CREATE FUNCTION {{functions}}.user_get(
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}} SET timezone = 'UTC'
 AS $$
+#variable_conflict use_variable
 DECLARE
     caller CONSTANT {{user_id}} := NULLIF(current_setting('task_api.caller', TRUE), '')::{{user_id}};
 BEGIN
@@ -49,6 +52,7 @@ CREATE FUNCTION {{functions}}.user_update(
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}} SET timezone = 'UTC'
 AS $$
+#variable_conflict use_variable
 DECLARE
     caller CONSTANT {{user_id}} := NULLIF(current_setting('task_api.caller', TRUE), '')::{{user_id}};
 BEGIN
@@ -63,6 +67,7 @@ $$;
 CREATE FUNCTION {{functions}}.user_delete() RETURNS BOOLEAN
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
+#variable_conflict use_variable
 DECLARE
     caller CONSTANT {{user_id}} := NULLIF(current_setting('task_api.caller', TRUE), '')::{{user_id}};
 BEGIN
