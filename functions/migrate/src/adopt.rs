@@ -62,19 +62,7 @@ const FIND: &str = "
         CURRENT_USER::TEXT AS migrator,
         has_table_privilege(c.oid, 'SELECT') AS may_read,
         row_security_active(c.oid) AS hides_rows,
-        ARRAY(
-            SELECT a.attname::TEXT
-            FROM pg_catalog.pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum
-        ) AS column_names,
-        ARRAY(
-            SELECT format_type(COALESCE(NULLIF(t.typbasetype, 0), t.oid), NULL)
-            FROM pg_catalog.pg_attribute AS a
-            JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum
-        ) AS column_types
+        {{columns}}
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = $1::pg_catalog.OID AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'task_api'";
@@ -168,8 +156,7 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
     if row.get("hides_rows") {
         return fail(format!("{table} hides rows from {migrator} by row-level security: migrate as its owner"));
     }
-    let (names, types): (Vec<String>, Vec<String>) = (row.get("column_names"), row.get("column_types"));
-    Ok(Source { table, columns: names.into_iter().zip(types).collect() })
+    Ok(Source { table, columns: schema::columns(row) })
 }
 
 impl Source {

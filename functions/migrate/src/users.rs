@@ -38,19 +38,7 @@ const FIND: &str = "
             WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indnkeyatts = 1 AND i.indpred IS NULL
               AND a.attname = 'id'
         ) AS is_key,
-        ARRAY(
-            SELECT a.attname::TEXT
-            FROM pg_catalog.pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum
-        ) AS column_names,
-        ARRAY(
-            SELECT format_type(COALESCE(NULLIF(t.typbasetype, 0), t.oid), NULL)
-            FROM pg_catalog.pg_attribute AS a
-            JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum
-        ) AS column_types
+        {{columns}}
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = $1::pg_catalog.OID";
@@ -127,8 +115,7 @@ fn check(row: &Row, configured: &UsersTable, ids: UserIds) -> Result<Users, Stri
             "is {owner}'s: run GRANT {privileges} ON {table} TO \"{migrator}\" as {owner}, or migrate as {owner}"
         ));
     }
-    let (names, types): (Vec<String>, Vec<String>) = (row.get("column_names"), row.get("column_types"));
-    columns(&names.into_iter().zip(types).collect::<Vec<_>>(), table, configured)
+    columns(&schema::columns(row), table, configured)
 }
 
 fn kind_of(id_type: &str) -> Option<UserIds> {

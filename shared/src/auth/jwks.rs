@@ -7,26 +7,21 @@
 //! a later fetch.
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use serde_json::json;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use ureq::Agent;
 
-use super::keys::KeySet;
-use crate::{telemetry, web};
+use super::{
+    key_server::{FetchError, KeyServer, TIMEOUT},
+    keys::KeySet,
+};
+use crate::telemetry;
 
-/// How long a fetch may take, from the name's address to the last byte.
-const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The same while there are keys that are only old: requests wait for it.
+/// How long a fetch may take while there are keys that are only old: requests wait for it.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The largest set that is read, in bytes: some hundred keys.
-const MAX_BYTES: u64 = 128 * 1024;
 
 /// The time between the beginnings of two fetches. Whoever sends made-up key ids makes every environment
 /// ask the issuer this often, and the longest that a token waits.
@@ -55,10 +50,9 @@ const MAX_AGE_IN_OUTAGE: Duration = Duration::from_hours(1);
 
 /// The keys of one issuer.
 pub(super) struct KeyCache {
-    url: String,
+    issuer: KeyServer,
     /// Whether an issuer without a set of keys is as it should be: its tokens are HS256.
     may_be_absent: bool,
-    agent: Agent,
     cached: Mutex<Cached>,
     /// Held while fetching: whoever else needs keys waits for that fetch.
     fetching: tokio::sync::Mutex<()>,
@@ -111,9 +105,8 @@ pub(super) enum Newer {
 impl KeyCache {
     pub(super) fn new(url: &str, may_be_absent: bool) -> Self {
         Self {
-            url: url.to_owned(),
+            issuer: KeyServer::new(url),
             may_be_absent,
-            agent: web::agent(TIMEOUT),
             cached: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         }
@@ -195,7 +188,7 @@ impl KeyCache {
         // A fetch that is given up on has failed as well.
         self.change(|cached| cached.last_fetch = Some(Fetch { began, failed: true }));
         let end = telemetry::deadline().min(began + time);
-        match timeout_at(end, self.get()).await.unwrap_or(Err(FetchError::Deadline)) {
+        match timeout_at(end, self.issuer.get()).await.unwrap_or(Err(FetchError::Deadline)) {
             Ok(published) if known.is_some_and(|known| known.published == published) => self.confirm(None),
             Ok(published) => match KeySet::parse(published) {
                 Ok(set) => {
@@ -226,21 +219,6 @@ impl KeyCache {
         });
     }
 
-    async fn get(&self) -> Result<String, FetchError> {
-        let (agent, url) = (self.agent.clone(), self.url.clone());
-        let fetched = tokio::task::spawn_blocking(move || {
-            let mut answer = agent.get(&url).header("accept", "application/json").call()?;
-            if answer.status() != 200 {
-                return Err(ureq::Error::StatusCode(answer.status().as_u16()));
-            }
-            answer.body_mut().with_config().limit(MAX_BYTES).read_to_string()
-        });
-        fetched.await.map_err(|_| FetchError::Deadline)?.map_err(|error| match error {
-            ureq::Error::StatusCode(404) => FetchError::Absent,
-            other => FetchError::Http(other),
-        })
-    }
-
     fn cached(&self) -> Cached {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -269,33 +247,6 @@ impl Cached {
             (None, _) => COOL_DOWN_WITHOUT_KEYS,
             (Some(_), true) => COOL_DOWN_AFTER_FAILURE,
             (Some(_), false) => COOL_DOWN,
-        }
-    }
-}
-
-/// Why there are no new keys.
-#[derive(Debug)]
-enum FetchError {
-    Http(ureq::Error),
-    Absent,
-    Deadline,
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http(_) => "the issuer did not answer with its keys",
-            Self::Absent => "the issuer has nothing at the address of its keys (404)",
-            Self::Deadline => "the deadline came before the issuer's answer",
-        })
-    }
-}
-
-impl std::error::Error for FetchError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Http(error) => Some(error),
-            Self::Absent | Self::Deadline => None,
         }
     }
 }

@@ -39,6 +39,7 @@
 
 mod claims;
 mod jwks;
+mod key_server;
 mod keys;
 mod token;
 mod user_id;
