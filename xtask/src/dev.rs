@@ -44,6 +44,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     check_port(port, "Stop it, or choose another with --port.")?;
     let mut settings = Settings::read()?;
     settings.set_default("CORS_ORIGINS", "http://localhost:3000,http://localhost:5173");
+    settings.check()?;
     // Before the long build, so that what is missing is said at once.
     tools::cargo_lambda().await?;
     if options.with_better_auth {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use shared::config::DEVELOPMENT_SECRET;
 
 /// The root of the repository.
@@ -85,6 +85,20 @@ impl Settings {
     /// For the library that the functions share.
     pub(crate) fn env(&self) -> shared::config::Env {
         self.0.iter().collect()
+    }
+
+    /// Checks what functions would refuse to start with, before anything is built.
+    pub(crate) fn check(&self) -> Result<()> {
+        let env = self.env();
+        let checks = [
+            env.auth().map(drop),
+            env.user_ids().map(drop),
+            env.users_table().map(drop),
+            env.default_sort().map(drop),
+            env.max_tasks_per_user().map(drop),
+            env.cors_origins().map(drop),
+        ];
+        checks.into_iter().collect::<Result<(), _>>().map_err(|error| anyhow!(error.to_string()))
     }
 
     /// For the processes of the functions.
