@@ -107,6 +107,7 @@ async fn rows_that_do_not_fit_are_named() {
     let report = adopt(&database, json!({ "from": "old.tasks", "leave_unfit": true })).await.unwrap();
     assert_eq!((&report["rows"], &report["taken"]), (&json!(14), &json!(2)), "{report}");
     assert_eq!(database.value::<i64>(count).await, 3);
+    assert_eq!(database.value::<i64>(next).await, 19, "after those that were left, too");
     for (reason, ids) in [
         ("the id is another task's", json!([1])),
         ("the id is there twice", json!([11, 11])),

@@ -124,11 +124,19 @@ pub(crate) async fn adopt(
         )));
     }
     if !adoption.dry_run {
-        // The next task comes after them.
-        let sequence = "SELECT setval('task_api.task_id_seq', newest.id)
-            FROM (SELECT max(t.id) AS id FROM task_api.task AS t) AS newest, task_api.task_id_seq AS sequence
-            WHERE newest.id >= sequence.last_value";
-        transaction.query(sequence, &[]).await.map_err(Failure::database)?;
+        // The next task comes after all of them, also those that were left: they may be mended and adopted later,
+        // and the way back must not meet their ids. (JavaScript counts to 2^53.)
+        let sequence = format!(
+            "SELECT setval('task_api.task_id_seq', newest.id)
+            FROM (
+                SELECT max(ids.id) AS id
+                FROM (SELECT t.id FROM task_api.task AS t UNION ALL SELECT old.id FROM {} AS old) AS ids
+                WHERE ids.id < 9007199254740992
+            ) AS newest, task_api.task_id_seq AS sequence
+            WHERE newest.id >= sequence.last_value",
+            source.table
+        );
+        transaction.query(&sequence, &[]).await.map_err(Failure::database)?;
     }
     Ok(adopted)
 }
