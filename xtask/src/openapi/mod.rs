@@ -38,7 +38,7 @@ fn document() -> Value {
         "info": {
             "title": "Task API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Tasks of the users of Better Auth. Every error is `{\"detail\": …}`, \
+            "description": "Tasks of users. Every error is `{\"detail\": …}`, \
                 and every answer has an `x-request-id`, which is also in the log.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
@@ -51,7 +51,7 @@ fn document() -> Value {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "The access token that Better Auth issues. Its `sub` is the user's id.",
+                    "description": "An access token of the issuer that this deployment trusts; `sub`, or the claim that it is configured with, has the user's id.",
                 },
             },
             "headers": schemas::headers(),
