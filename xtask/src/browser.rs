@@ -1,13 +1,18 @@
-//! The documentation and a page that signs in, in a real browser, and a TypeScript client made from `openapi.json`.
+//! The documentation, a page that signs in and the example application, in a real browser, and a TypeScript client made from `openapi.json`.
 
 use std::{path::PathBuf, process::Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use crate::{
     better_auth::{self, BetterAuth},
     demo,
-    lambda::{Output, Watch},
+    frontend::{self, Frontend, Mode},
+    lambda::{LOCALHOST, Output, Watch},
     postgres::{Server, free_port},
     settings::{Settings, root},
     token, tools,
@@ -25,16 +30,17 @@ fn folder() -> PathBuf {
 /// Installs what the tests need.
 pub(crate) async fn prepare() -> Result<()> {
     tools::node().await?.install(&folder()).await?;
+    frontend::prepare().await?;
     better_auth::prepare().await
 }
 
 /// Makes a client from `openapi.json` and type-checks a program that uses it.
-pub(crate) async fn client() -> Result<()> {
+pub(crate) async fn client() -> Result<usize> {
     let openapi_typescript = "node_modules/openapi-typescript/bin/cli.js";
     run(&[openapi_typescript, "../../openapi.json", "-o", "schema.d.ts"]).await?;
     run(&["node_modules/typescript/bin/tsc", "-p", "."]).await?;
     print("test browser::a_generated_client_type_checks ... ok");
-    Ok(())
+    Ok(1)
 }
 
 /// Renders a page, and answers the version of the browser.
@@ -50,7 +56,7 @@ pub(crate) async fn renders() -> Result<String> {
 }
 
 /// Uses the documentation of the API on a port.
-pub(crate) async fn documentation(port: u16, settings: &Settings) -> Result<()> {
+pub(crate) async fn documentation(port: u16, settings: &Settings) -> Result<usize> {
     let (base, user) = (format!("http://127.0.0.1:{port}"), USER.to_owned());
     let (token, routes) = (token::mint(settings, USER, 1)?, ROUTES.len().to_string());
     run_with_chromium(&["docs.mjs", &base, &user, &token, &routes]).await
@@ -58,33 +64,60 @@ pub(crate) async fn documentation(port: u16, settings: &Settings) -> Result<()> 
 
 /// Signs in at a real Better Auth from a page, and works on tasks with the token; and tries the same
 /// from a page whose origin is not allowed.
-pub(crate) async fn sign_in(server: &Server) -> Result<()> {
+pub(crate) async fn sign_in(server: &Server) -> Result<usize> {
     const DATABASE: &str = "sign_in";
-    let client = demo::connect(&Settings::of_events(&server.url("postgres"))).await?;
-    client.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await.context(DATABASE)?;
+    demo::create_database(server, DATABASE).await?;
     let (port, issuer_port, page_port) = (free_port()?, free_port()?, free_port()?.to_string());
     let mut settings = Settings::of_events(&server.url(DATABASE));
     settings.set("CORS_ORIGINS", &format!("http://localhost:{page_port}"));
     settings.set("BETTER_AUTH_URL", &better_auth::url(issuer_port));
-    let watch = Watch::start(port, &settings, Output::File).await?;
+    let watch = Watch::start(LOCALHOST, port, &settings, Output::File).await?;
     watch.migrate().await?;
     let _issuer = BetterAuth::start(issuer_port, &settings).await?;
     let base = format!("http://127.0.0.1:{port}");
     run_with_chromium(&["sign-in.mjs", &base, &better_auth::url(issuer_port), &page_port]).await
 }
 
-/// Runs a program of `tests/browser`.
-async fn run(words: &[&str]) -> Result<()> {
-    let mut command = tools::node().await?.command();
-    let status = command.args(words).current_dir(folder()).status().await?;
-    if status.success() { Ok(()) } else { bail!("`node {}` failed", words.join(" ")) }
+/// Uses the application in `examples/nextjs`, as it is built for production, for users with text ids.
+pub(crate) async fn application(server: &Server) -> Result<usize> {
+    const DATABASE: &str = "application";
+    frontend::build().await?;
+    demo::create_database(server, DATABASE).await?;
+    let (port, app_port) = (free_port()?, free_port()?);
+    let (api, app) = (format!("http://127.0.0.1:{port}"), format!("http://localhost:{app_port}"));
+    let mut settings = Settings::of_events(&server.url(DATABASE));
+    settings.set("USER_IDS", "text");
+    settings.set("CORS_ORIGINS", &app);
+    settings.set("BETTER_AUTH_URL", &app);
+    let watch = Watch::start(LOCALHOST, port, &settings, Output::File).await?;
+    watch.migrate().await?;
+    let _frontend = Frontend::start(Mode::Test, "localhost", app_port, &api, &settings).await?;
+    frontend::check_client(&api).await?;
+    run_with_chromium(&["frontend.mjs", &app, &api]).await
+}
+
+/// Runs a program of `tests/browser`, and answers how many of its tests passed.
+async fn run(words: &[&str]) -> Result<usize> {
+    run_command(tools::node().await?.command(), words).await
 }
 
 /// Runs a program that uses Chromium.
-async fn run_with_chromium(words: &[&str]) -> Result<()> {
+async fn run_with_chromium(words: &[&str]) -> Result<usize> {
     let chromium = tools::chromium().await?;
     let mut command = tools::node().await?.command();
     command.env("CHROMIUM", chromium.program).envs(chromium.variables);
-    let status = command.args(words).current_dir(folder()).status().await?;
-    if status.success() { Ok(()) } else { bail!("`node {}` failed", words.join(" ")) }
+    run_command(command, words).await
+}
+
+async fn run_command(mut command: Command, words: &[&str]) -> Result<usize> {
+    let mut child = command.args(words).current_dir(folder()).stdout(Stdio::piped()).spawn()?;
+    let mut passed = 0;
+    if let Some(output) = child.stdout.take() {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            print(&line);
+            passed += usize::from(line.starts_with("test ") && line.ends_with(" ... ok"));
+        }
+    }
+    if child.wait().await?.success() { Ok(passed) } else { bail!("`node {}` failed", words.join(" ")) }
 }

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
-    settings::{root, target},
+    settings::{cargo, root, target},
     tools,
     ui::step,
 };
@@ -145,7 +145,7 @@ async fn compiler(processor: Processor, binaries: impl Iterator<Item = &str>) ->
     if let Ok(home) = home {
         flags = format!("{flags} --remap-path-prefix={home}=/cargo");
     }
-    let mut command = Command::new(cargo_lambda);
+    let mut command = cargo(cargo_lambda);
     command
         .args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"])
         .arg(processor.folder());

@@ -8,7 +8,7 @@ use shared::{
 };
 use tokio_postgres::Client;
 
-use crate::settings::Settings;
+use crate::{postgres::Server, settings::Settings};
 
 const EMAIL: &str = "demo@example.com";
 const TASKS: [(&str, &str, bool); 3] = [
@@ -26,6 +26,16 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client> {
         .map_err(|error| anyhow!("No connection to DATABASE_URL: {}", shared::telemetry::causes(&error).join(": ")))?;
     tokio::spawn(connection);
     Ok(client)
+}
+
+/// Makes a database of a server, unless it is there.
+pub(crate) async fn create_database(server: &Server, name: &str) -> Result<()> {
+    let client = connect(&Settings::of_events(&server.url("postgres"))).await?;
+    let is_there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await?.is_some();
+    if !is_there {
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.with_context(|| name.to_owned())?;
+    }
+    Ok(())
 }
 
 /// The id of the demo user, who is made with a few tasks when there is none. None, where users are in a table

@@ -1,16 +1,19 @@
 //! `cargo xtask dev`: the API on this machine.
 
-use std::net::TcpListener;
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr, TcpListener},
+};
 
 use anyhow::{Result, anyhow, bail};
-use tokio::process::Command;
 
 use crate::{
     better_auth::{self, BetterAuth},
     demo,
-    lambda::{Output, Watch},
+    frontend::{self, Frontend, Mode},
+    lambda::{LOCALHOST, Output, Watch},
     postgres::{Cluster, Durability, Server},
-    settings::{Settings, root},
+    settings::{Settings, cargo, root},
     token, tools,
     ui::step,
 };
@@ -21,52 +24,77 @@ const DATA: &str = "dev";
 /// Where Better Auth listens.
 const BETTER_AUTH_PORT: u16 = 3005;
 
+/// The database of the application in `examples/nextjs`. Its users have other ids than those of the API alone.
+const FRONTEND_DATABASE: &str = "frontend";
+
 /// How long the token that is printed is good for: 30 days.
 const TOKEN_HOURS: u32 = 30 * 24;
 
 /// The options of the command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The port of 127.0.0.1 to listen on.
+    /// The address of this machine to listen on: the one by which other machines reach it, or 0.0.0.0 for all
+    #[arg(long, default_value_t = LOCALHOST)]
+    host: IpAddr,
+    /// The port to listen on
     #[arg(long, default_value_t = 9000)]
     port: u16,
-    /// Empty the local database first.
+    /// Empty the local databases first
     #[arg(long)]
     reset: bool,
-    /// Start a Better Auth on port 3005 as well: users can sign up.
+    /// Start a Better Auth on port 3005 as well: users can sign up
     #[arg(long)]
     with_better_auth: bool,
+    /// Start the application in examples/nextjs as well, over a database of its own
+    #[arg(long, conflicts_with = "with_better_auth")]
+    with_frontend: bool,
+    /// The port of the application
+    #[arg(long, default_value_t = 3000, requires = "with_frontend")]
+    frontend_port: u16,
 }
 
 /// Runs until it is interrupted.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let port = options.port;
-    check_port(port, "Stop it, or choose another with --port.")?;
+    let &Options { host, port, .. } = options;
+    check_port(host, port, "Stop it, or choose another with --port.")?;
     let mut settings = Settings::read()?;
+    let frontend = if options.with_frontend { Some(options.prepare_frontend(&mut settings)?) } else { None };
     settings.set_default("CORS_ORIGINS", "http://localhost:3000,http://localhost:5173");
-    settings.check()?;
-    // Before the long build, so that what is missing is said at once.
-    tools::cargo_lambda().await?;
     if options.with_better_auth {
-        check_port(BETTER_AUTH_PORT, "Stop it.")?;
+        check_port(LOCALHOST, BETTER_AUTH_PORT, "Stop it.")?;
         if settings.get("BETTER_AUTH_URL").is_some() {
             bail!("--with-better-auth starts one, and BETTER_AUTH_URL names another.");
         }
         settings.set("BETTER_AUTH_URL", &better_auth::url(BETTER_AUTH_PORT));
+    }
+    settings.check()?;
+    // Before the long build, so that what is missing is said at once.
+    tools::cargo_lambda().await?;
+    if options.with_better_auth {
         better_auth::prepare().await?;
     }
-    let _server = database(&mut settings, options.reset).await?;
+    if options.with_frontend {
+        frontend::prepare().await?;
+    }
+    let database = if options.with_frontend { FRONTEND_DATABASE } else { "postgres" };
+    let _server = start_database(&mut settings, database, options.reset).await?;
     build().await?;
-    let mut watch = Watch::start(port, &settings, Output::Terminal).await?;
+    let mut watch = Watch::start(host, port, &settings, Output::Terminal).await?;
     watch.migrate().await?;
+    if let Some(Addresses { host, app, api }) = frontend {
+        let _frontend = Frontend::start(Mode::Development, &host, options.frontend_port, &api, &settings).await?;
+        println!("\nOpen {app}\n\nChanged code is used by the next request. Ctrl-C stops everything; the data stay.\n");
+        return Err(watch.ended().await);
+    }
+    let address = SocketAddr::new(if host.is_unspecified() { LOCALHOST } else { host }, port);
     let _better_auth =
         if options.with_better_auth { Some(BetterAuth::start(BETTER_AUTH_PORT, &settings).await?) } else { None };
     let database = settings.get("DATABASE_URL").unwrap_or_default();
     match demo::user(&demo::connect(&settings).await?, &settings).await? {
-        Some(user) => welcome(port, &user, &token::mint(&settings, &user, TOKEN_HOURS)?, database),
+        Some(user) => welcome(address, &user, &token::mint(&settings, &user, TOKEN_HOURS)?, database),
         None => println!(
             "
-The task API is at http://127.0.0.1:{port}. Users are in a table of yours: take the id of one, and
+The task API is at http://{address}. Users are in a table of yours: take the id of one, and
 
 cargo xtask token --user <id>
 
@@ -80,41 +108,77 @@ prints a token for it.
     Err(watch.ended().await)
 }
 
-fn check_port(port: u16, advice: &str) -> Result<()> {
-    match TcpListener::bind(("127.0.0.1", port)) {
-        Ok(_) => Ok(()),
-        Err(_) => bail!("Port {port} is taken: is another `cargo xtask dev` running? {advice}"),
+/// Where the parts are that the application connects.
+struct Addresses {
+    /// The name or address that the application listens on.
+    host: String,
+    app: String,
+    api: String,
+}
+
+impl Options {
+    /// Sets what the application and the API have to agree on.
+    fn prepare_frontend(&self, settings: &mut Settings) -> Result<Addresses> {
+        // Not 127.0.0.1: what one opens by hand is localhost, and a cookie is for one of the two.
+        let host = if self.host == LOCALHOST { "localhost".to_owned() } else { self.host.to_string() };
+        if self.host.is_unspecified() {
+            bail!("--with-frontend needs the address by which browsers reach this machine: --host 192.168.1.5, say.");
+        }
+        if self.host.is_ipv6() {
+            bail!("--with-frontend needs an IPv4 address for --host.");
+        }
+        check_port(self.host, self.frontend_port, "Stop it, or choose another with --frontend-port.")?;
+        if settings.get("BETTER_AUTH_URL").is_some() {
+            bail!("--with-frontend has a Better Auth inside, and BETTER_AUTH_URL names another.");
+        }
+        let app = format!("http://{host}:{}", self.frontend_port);
+        settings.set("BETTER_AUTH_URL", &app);
+        settings.set_default("CORS_ORIGINS", &app);
+        // Better Auth's own default.
+        settings.set_default("USER_IDS", "text");
+        Ok(Addresses { api: format!("http://{}:{}", self.host, self.port), host, app })
     }
 }
 
-/// Uses the database that `DATABASE_URL` names, or starts one.
-async fn database(settings: &mut Settings, reset: bool) -> Result<Option<Server>> {
+fn check_port(host: IpAddr, port: u16, advice: &str) -> Result<()> {
+    match TcpListener::bind((host, port)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!("Port {port} is taken: is another `cargo xtask dev` running? {advice}")
+        }
+        Err(error) => bail!("{host}:{port} cannot be listened on: {error}"),
+    }
+}
+
+/// Uses the database that `DATABASE_URL` names, or the one called `name` of a server that it starts.
+async fn start_database(settings: &mut Settings, name: &str, reset: bool) -> Result<Option<Server>> {
     if settings.get("DATABASE_URL").is_some() {
         if reset {
-            bail!("--reset empties the local database only, and DATABASE_URL names another.");
+            bail!("--reset empties the local databases only, and DATABASE_URL names another.");
         }
         step("Using the database that DATABASE_URL names");
         demo::connect(settings).await?;
         return Ok(None);
     }
     if reset {
-        step("Removing the local database");
-        Cluster::named(DATA).await?.remove()?;
+        step("Removing the local databases");
+        Cluster::named(DATA).await?.reset()?;
     }
     let server = Server::start(DATA, Durability::Safe).await?;
-    settings.set("DATABASE_URL", &server.url("postgres"));
+    demo::create_database(&server, name).await?;
+    settings.set("DATABASE_URL", &server.url(name));
     Ok(Some(server))
 }
 
 /// Builds every function, so that no first request waits for the compiler.
 pub(crate) async fn build() -> Result<()> {
     step("Building the functions");
-    let status = Command::new("cargo").args(["build", "--bins"]).current_dir(root()).status().await?;
+    let status = cargo("cargo").args(["build", "--bins"]).current_dir(root()).status().await?;
     if status.success() { Ok(()) } else { Err(anyhow!("The functions do not build.")) }
 }
 
-fn welcome(port: u16, user: &str, token: &str, database: &str) {
-    let (base, header) = (format!("http://127.0.0.1:{port}"), format!("'Authorization: Bearer {token}'"));
+fn welcome(address: SocketAddr, user: &str, token: &str, database: &str) {
+    let (base, header) = (format!("http://{address}"), format!("'Authorization: Bearer {token}'"));
     // A password in the URL is nobody's business who looks over a shoulder.
     let shown = database.rsplit_once('@').map_or(database, |(_, rest)| rest);
     println!(

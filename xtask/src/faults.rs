@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     dev,
     postgres::{Cluster, Durability, Server},
-    settings::{root, target},
+    settings::{cargo, root, target},
     tools::system::{Package, is_root},
     ui::{bar, print, step},
 };
@@ -71,13 +71,13 @@ impl Options {
 pub(crate) async fn run(options: &Options) -> Result<usize> {
     dev::build().await?;
     let example = ["build", "--example", "faults"];
-    let status = Command::new("cargo").args(example).current_dir(root()).status().await?;
+    let status = cargo("cargo").args(example).current_dir(root()).status().await?;
     if !status.success() {
         bail!("The fault suite does not build.");
     }
     // What was promised to be kept has to survive a crash: nothing of an earlier run is of use here,
     // and unlike the tests' server this one writes through to the disk.
-    Cluster::named(DATA).await?.remove()?;
+    Cluster::named(DATA).await?.reset()?;
     // Dropped after the server, whose files are on it.
     let disk = SmallDisk::mount();
     let server = Server::start(DATA, Durability::Safe).await?;

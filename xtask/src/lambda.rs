@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpStream,
+    net::{IpAddr, Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -10,23 +10,26 @@ use std::{
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use serde_json::Value;
-use tests::signal::{self, Signal};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::{
-    settings::{Settings, root, target},
+    group::Group,
+    settings::{Settings, cargo, root, target},
     tools,
     ui::step,
 };
 
-/// How long the emulator may take to listen, and to stop.
+/// How long the emulator may take to listen.
 const START: Duration = Duration::from_mins(1);
-const STOP: Duration = Duration::from_secs(5);
+
+/// The address of this machine for itself.
+pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A running `cargo lambda watch` with all its functions. They stop when this is dropped.
 pub(crate) struct Watch {
     cargo_lambda: PathBuf,
-    child: Child,
+    group: Group,
+    host: IpAddr,
     port: u16,
 }
 
@@ -40,16 +43,16 @@ pub(crate) enum Output {
 }
 
 impl Watch {
-    /// Starts the emulator on a port of 127.0.0.1.
-    pub(crate) async fn start(port: u16, settings: &Settings, output: Output) -> Result<Self> {
+    /// Starts the emulator on a port of an address of this machine.
+    pub(crate) async fn start(host: IpAddr, port: u16, settings: &Settings, output: Output) -> Result<Self> {
         let cargo_lambda = tools::cargo_lambda().await?;
         let folder = target().join("watch");
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let log = folder.join(format!("{port}.log"));
-        step(&format!("Starting cargo lambda watch on 127.0.0.1:{port}"));
-        let mut command = Command::new(&cargo_lambda);
+        step(&format!("Starting cargo lambda watch on {host}:{port}"));
+        let mut command = cargo(&cargo_lambda);
         command
-            .args(["lambda", "watch", "--disable-cors", "-A", "127.0.0.1", "-P", &port.to_string()])
+            .args(["lambda", "watch", "--disable-cors", "-A", &host.to_string(), "-P", &port.to_string()])
             // Not --env-file: its parser takes no value with a `=` in it, as database URLs have.
             .envs(settings.variables())
             .current_dir(root())
@@ -58,19 +61,20 @@ impl Watch {
             let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
             command.stdout(file.try_clone()?).stderr(file);
         }
-        // A group of its own: a Ctrl-C is this program's, which then stops everything in order.
-        #[cfg(unix)]
-        command.process_group(0);
-        let child = command.spawn().with_context(|| cargo_lambda.display().to_string())?;
-        let mut watch = Self { cargo_lambda, child, port };
+        let mut watch = Self { group: Group::start(&mut command)?, cargo_lambda, host, port };
         watch.wait_until_it_listens().await?;
         Ok(watch)
     }
 
+    /// The address at which this machine reaches it.
+    fn reachable(&self) -> IpAddr {
+        if self.host.is_unspecified() { LOCALHOST } else { self.host }
+    }
+
     async fn wait_until_it_listens(&mut self) -> Result<()> {
         let end = Instant::now() + START;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            if let Some(status) = self.child.try_wait()? {
+        while TcpStream::connect((self.reachable(), self.port)).is_err() {
+            if let Some(status) = self.group.try_wait()? {
                 bail!("cargo lambda watch ended: {status}");
             }
             if Instant::now() > end {
@@ -83,9 +87,9 @@ impl Watch {
 
     /// Waits until the emulator ends by itself, which it should not.
     pub(crate) async fn ended(&mut self) -> Error {
-        match self.child.wait().await {
+        match self.group.wait().await {
             Ok(status) => anyhow!("cargo lambda watch ended: {status}"),
-            Err(error) => error.into(),
+            Err(error) => error,
         }
     }
 
@@ -103,7 +107,7 @@ impl Watch {
 
     async fn invoke(&self, function: &str, event: [&std::ffi::OsStr; 2]) -> Result<Value> {
         let output = Command::new(&self.cargo_lambda)
-            .args(["lambda", "invoke", function, "-A", "127.0.0.1", "-P", &self.port.to_string()])
+            .args(["lambda", "invoke", function, "-A", &self.reachable().to_string(), "-P", &self.port.to_string()])
             .args(event)
             .current_dir(root())
             .stdin(Stdio::null())
@@ -136,18 +140,5 @@ impl Watch {
             }
             None => bail!("The migration failed: {report}"),
         }
-    }
-}
-
-impl Drop for Watch {
-    /// Asks the whole group to end, and insists when it does not.
-    fn drop(&mut self) {
-        let Some(id) = self.child.id() else { return };
-        signal::send_to_group(id, Signal::SIGINT);
-        let end = Instant::now() + STOP;
-        while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        signal::send_to_group(id, Signal::SIGKILL);
     }
 }

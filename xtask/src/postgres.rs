@@ -31,6 +31,8 @@ const CERTIFICATE: &str = "server.crt";
 pub(crate) struct Server {
     cluster: Cluster,
     port: u16,
+    // Held as long as the server runs.
+    _lock: fs::File,
 }
 
 /// A folder of data, with or without a server on them.
@@ -65,7 +67,7 @@ impl Server {
     /// Starts a server on the data called `name`, which are made when they are not there.
     pub(crate) async fn start(name: &str, durability: Durability) -> Result<Self> {
         let cluster = Cluster::named(name).await?;
-        let port = free_port()?;
+        let (port, lock) = (free_port()?, cluster.lock()?);
         if durability != Durability::Safe {
             cluster.remove()?;
         }
@@ -92,7 +94,7 @@ impl Server {
             let log = fs::read_to_string(&log).unwrap_or_default();
             anyhow!("{failure}\n{log}\nPostgres did not start. Or set DATABASE_URL to a running one.")
         })?;
-        Ok(Self { cluster, port })
+        Ok(Self { cluster, port, _lock: lock })
     }
 
     /// The URL at which it insists on TLS, SCRAM and a channel binding, as an owner of the database
@@ -144,6 +146,21 @@ impl Cluster {
     pub(crate) async fn named(name: &str) -> Result<Self> {
         let (binaries, user) = (tools::postgres().await?, RunAs::find()?);
         Ok(Self { binaries, user, data: target().join("postgres").join(name) })
+    }
+
+    /// Makes sure that no other run uses the data.
+    fn lock(&self) -> Result<fs::File> {
+        let path = self.data.with_extension("lock");
+        let folder = target().join("postgres");
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let file = fs::File::create(&path).with_context(|| path.display().to_string())?;
+        if file.try_lock().is_err() {
+            bail!(
+                "Another `cargo xtask` runs a Postgres on the data in {}: stop it, or set DATABASE_URL to a database.",
+                self.data.display()
+            );
+        }
+        Ok(file)
     }
 
     /// Makes the data folder, completely or not at all.
@@ -202,8 +219,14 @@ impl Cluster {
         run_with(&mut postgres, fs::File::open(&sql)?.into())
     }
 
+    /// Removes the data, unless another run uses them.
+    pub(crate) fn reset(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        self.remove()
+    }
+
     /// Removes the data; a server on them is stopped first.
-    pub(crate) fn remove(&self) -> Result<()> {
+    fn remove(&self) -> Result<()> {
         if self.data.exists() {
             if self.control(&["status"]).is_ok() {
                 self.control(&["-m", "immediate", "-w", "stop"])?;

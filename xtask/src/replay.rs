@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     browser, demo, dev,
     events::{self, Event},
-    lambda::{Output, Watch},
+    lambda::{LOCALHOST, Output, Watch},
     postgres::{Durability, Server, free_port},
     settings::{Settings, root},
     ui::step,
@@ -27,7 +27,7 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
 pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -> Result<usize> {
     let settings = Settings::of_events(&server.url("postgres"));
     let port = free_port()?;
-    let watch = Watch::start(port, &settings, Output::File).await?;
+    let watch = Watch::start(LOCALHOST, port, &settings, Output::File).await?;
     watch.migrate().await?;
     let fixture = root().join("events/fixture.sql");
     let fixture = fs::read_to_string(&fixture).with_context(|| fixture.display().to_string())?;

@@ -2,12 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow};
 use shared::config::DEVELOPMENT_SECRET;
+use tokio::process::Command;
+
+use crate::dotenv;
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -20,6 +25,18 @@ pub(crate) fn root() -> PathBuf {
 /// The folder for everything that is made here and not kept in git.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A command that runs cargo, or cargo-lambda, as from a shell: what cargo tells the program that it runs would
+/// have it build some crates again.
+pub(crate) fn cargo(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name.to_string_lossy().starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// What functions are configured with.
@@ -47,7 +64,10 @@ impl Settings {
     pub(crate) fn read() -> Result<Self> {
         let path = root().join(".env");
         let mut settings = if path.exists() {
-            parse(&fs::read_to_string(&path).with_context(|| path.display().to_string())?)
+            {
+                let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                dotenv::parse(&text, |name| env::var(name).ok())
+            }
         } else {
             BTreeMap::new()
         };
@@ -104,26 +124,5 @@ impl Settings {
     /// For the processes of the functions.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
         self.0.iter()
-    }
-}
-
-/// `NAME=value` lines, with comments and quotation marks around values.
-fn parse(text: &str) -> BTreeMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
-        .map(|(name, value)| (name.trim().into(), value.trim().trim_matches(['"', '\'']).into()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn env_files_have_comments_quotes_and_exports() {
-        let parsed = parse("# A=0\nA=1\n export B = \"two=2\" \n\nC='3'\nnothing\nD=\n");
-        let expected = [("A", "1"), ("B", "two=2"), ("C", "3"), ("D", "")];
-        assert_eq!(parsed, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Child,
     try_join,
 };
 
@@ -19,7 +19,7 @@ use crate::{
     dev, emulator, events, faults,
     postgres::{Durability, Server, TESTS},
     replay,
-    settings::root,
+    settings::{self, root},
     template,
     tools::{
         self, Sam,
@@ -52,6 +52,7 @@ enum Step {
     Tests,
     Events,
     SignIn,
+    Frontend,
     Faults,
     Artefacts,
     Emulator,
@@ -59,7 +60,7 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Format,
         Self::Clippy,
         Self::Template,
@@ -68,6 +69,7 @@ impl Step {
         Self::Tests,
         Self::Events,
         Self::SignIn,
+        Self::Frontend,
         Self::Faults,
         Self::Artefacts,
         Self::Emulator,
@@ -85,6 +87,7 @@ impl Step {
             Self::Tests => ("tests", "unit and end-to-end tests"),
             Self::Events => ("events", "the sample events through cargo lambda, and the documentation in a browser"),
             Self::SignIn => ("sign-in", "signing in from a page in a browser"),
+            Self::Frontend => ("frontend", "the example application, in a browser"),
             Self::Faults => ("faults", "the fault suite, in its short form"),
             Self::Artefacts => ("artefacts", "a build of the artefacts"),
             Self::Emulator => ("emulator", "the artefacts under Lambda's emulator"),
@@ -128,7 +131,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         None => (Step::ALL.to_vec(), None),
         Some(name) => match by_name(name) {
             // What runs the binaries builds them first.
-            Some(step @ (Step::Tests | Step::Events | Step::SignIn)) => (vec![Step::Build, step], None),
+            Some(step @ (Step::Tests | Step::Events | Step::SignIn | Step::Frontend)) => (vec![Step::Build, step], None),
             Some(step @ (Step::Emulator | Step::Budgets)) => (vec![Step::Artefacts, step], None),
             Some(step) => (vec![step], None),
             None => (vec![Step::Build, Step::Tests], Some(name.to_owned())),
@@ -193,8 +196,8 @@ impl Run {
                 "passed".into()
             }
             Step::Client => {
-                browser::client().await?;
-                "1 passed".into()
+                let passed = browser::client().await?;
+                format!("{passed} passed")
             }
             Step::Build => {
                 dev::build().await?;
@@ -206,8 +209,12 @@ impl Run {
                 format!("{count} passed, and 1 in a browser")
             }
             Step::SignIn => {
-                browser::sign_in(self.server().await?).await?;
-                "2 passed".into()
+                let passed = browser::sign_in(self.server().await?).await?;
+                format!("{passed} passed")
+            }
+            Step::Frontend => {
+                let passed = browser::application(self.server().await?).await?;
+                format!("{passed} passed")
             }
             Step::Faults => format!("{} kinds of fault passed", faults::run(&faults::Options::short()).await?),
             Step::Artefacts => {
@@ -244,7 +251,7 @@ impl Run {
         let (node, schemathesis) = (tools::node().await?, self.schemathesis.display().to_string());
         let (filter, issuers) = (self.filter.clone(), self.issuers.clone());
         let server = self.server().await?;
-        let mut command = Command::new("cargo");
+        let mut command = settings::cargo("cargo");
         command
             .args(["test", "--workspace", "--no-fail-fast"])
             .args(&filter)
@@ -295,7 +302,7 @@ fn count(result: &str, what: &str) -> usize {
 }
 
 async fn cargo(arguments: &[&str]) -> Result<String> {
-    let status = Command::new("cargo").args(arguments).current_dir(root()).kill_on_drop(true).status().await?;
+    let status = settings::cargo("cargo").args(arguments).current_dir(root()).kill_on_drop(true).status().await?;
     let component = match arguments {
         ["fmt", ..] => "rustfmt",
         _ => "clippy",

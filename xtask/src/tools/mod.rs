@@ -36,7 +36,7 @@ static AWS: Environment = Environment::new("aws", "AWS SAM", include_str!("../..
 static SCHEMATHESIS: Environment =
     Environment::new("schemathesis", "Schemathesis", include_str!("../../tools/schemathesis.txt"));
 static ISSUERS: Environment =
-    Environment::new("issuers", "PyJWT and python-jose", include_str!("../../tools/issuers.txt"));
+    Environment::new("issuers", "PyJWT, python-jose and python-dotenv", include_str!("../../tools/issuers.txt"));
 
 /// The binary of cargo-lambda.
 pub(crate) async fn cargo_lambda() -> Result<PathBuf> {
@@ -53,9 +53,9 @@ pub(crate) async fn schemathesis() -> Result<PathBuf> {
     SCHEMATHESIS.program("schemathesis", &["--version"]).await
 }
 
-/// A Python with the libraries that applications sign tokens with.
+/// A Python with libraries that FastAPI backends have: for tokens, and for `.env`.
 pub(crate) async fn issuers() -> Result<PathBuf> {
-    ISSUERS.program("python", &["-c", "import jwt, jose"]).await
+    ISSUERS.program("python", &["-c", "import jwt, jose, dotenv"]).await
 }
 
 /// AWS's checks of templates, the Python that has its transform, and its Lambda emulator.
