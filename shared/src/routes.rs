@@ -17,6 +17,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// The methods that it answers: where there is GET, there is HEAD (RFC 9110, section 9.1).
+    #[must_use]
+    pub fn methods(&self) -> &[&'static str] {
+        if self.method == "GET" { &["GET", "HEAD"] } else { std::slice::from_ref(&self.method) }
+    }
+
     /// Whether a path is this route's.
     pub(crate) fn matches(&self, path: &str) -> bool {
         let mut segments = path.split('/');
@@ -73,7 +79,7 @@ const fn public(function: &'static str, path: &'static str) -> Route {
 /// users table (`has_users`), there are no routes of users.
 pub fn methods(path: &str, has_users: bool) -> impl Iterator<Item = &'static str> {
     let is_there = move |route: &&Route| route.matches(path) && (has_users || route.path != ME);
-    ROUTES.iter().filter(is_there).map(|route| route.method)
+    ROUTES.iter().filter(is_there).flat_map(Route::methods).copied()
 }
 
 /// Whether a path is one of a route, but for a slash at its end.
@@ -89,9 +95,9 @@ mod tests {
     #[test]
     fn paths_match_segment_by_segment() {
         let found = |path| methods(path, true).collect::<Vec<_>>();
-        assert_eq!(found("/api/1/tasks"), ["GET", "POST"]);
-        assert_eq!(found("/api/1/tasks/2"), ["GET", "PUT", "DELETE"]);
-        assert_eq!(found("/api/users/me"), ["GET", "PATCH", "DELETE"]);
+        assert_eq!(found("/api/1/tasks"), ["GET", "HEAD", "POST"]);
+        assert_eq!(found("/api/1/tasks/2"), ["GET", "HEAD", "PUT", "DELETE"]);
+        assert_eq!(found("/api/users/me"), ["GET", "HEAD", "PATCH", "DELETE"]);
         assert_eq!(methods("/api/users/me", false).count(), 0);
         for unknown in ["", "/", "/api", "/api//tasks", "/api/1/tasks/", "//api/1/tasks", "/api/1/tasks/2/x"] {
             assert!(found(unknown).is_empty(), "{unknown}");

@@ -114,6 +114,9 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
         self.cors.apply(origin, &mut response);
         harden(&mut response);
         response.header("x-request-id", context.request_id.clone());
+        if request.is_some_and(|request| request.method() == "HEAD") {
+            response.remove_body();
+        }
         telemetry::request(&RequestLine {
             request_id: &context.request_id,
             function: self.function,

@@ -17,12 +17,14 @@ fn folders(path: &str) -> BTreeSet<String> {
 }
 
 fn table() -> BTreeSet<Route> {
-    let route = |route: &shared::routes::Route| Route {
-        function: route.function.into(),
-        method: route.method.into(),
-        path: route.path.into(),
+    let methods = |route: &'static shared::routes::Route| {
+        route.methods().iter().map(move |method| Route {
+            function: route.function.into(),
+            method: (*method).into(),
+            path: route.path.into(),
+        })
     };
-    ROUTES.iter().map(route).collect()
+    ROUTES.iter().flat_map(methods).collect()
 }
 
 fn functions() -> BTreeSet<String> {

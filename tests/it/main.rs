@@ -13,6 +13,7 @@ mod contract;
 mod faults;
 mod flights;
 mod fuzz;
+mod head;
 mod identities;
 mod jwks;
 mod late_writes;

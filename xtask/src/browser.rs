@@ -1,6 +1,6 @@
 //! The documentation, a page that signs in and the example application, in a real browser, and a TypeScript client made from `openapi.json`.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{env, path::PathBuf, process::Stdio};
 
 use anyhow::{Result, bail};
 use tokio::{
@@ -78,7 +78,8 @@ pub(crate) async fn sign_in(server: &Server) -> Result<usize> {
     run_with_chromium(&["sign-in.mjs", &base, &better_auth::url(issuer_port), &page_port]).await
 }
 
-/// Uses the application in `examples/nextjs`, as it is built for production, for users with text ids.
+/// Uses the application in `examples/nextjs`, as it is built for production, for users with text ids. Where the
+/// variable `PICTURES` names a folder, it is pictured there.
 pub(crate) async fn application(server: &Server) -> Result<usize> {
     const DATABASE: &str = "application";
     frontend::build().await?;
@@ -93,7 +94,8 @@ pub(crate) async fn application(server: &Server) -> Result<usize> {
     watch.migrate().await?;
     let _frontend = Frontend::start(Mode::Test, "localhost", app_port, &api, &settings).await?;
     frontend::check_client(&api).await?;
-    run_with_chromium(&["frontend.mjs", &app, &api]).await
+    let pictures = env::var("PICTURES").unwrap_or_default();
+    run_with_chromium(&["frontend.mjs", &app, &api, &pictures]).await
 }
 
 /// Runs a program of `tests/browser`, and answers how many of its tests passed.

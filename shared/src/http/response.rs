@@ -155,6 +155,12 @@ impl Response {
         Self { status, headers: Vec::with_capacity(MOST_HEADERS), is_base64_encoded, body, cookies: [] }
     }
 
+    /// Leaves the headers alone, for HEAD (RFC 9110, section 9.3.2).
+    pub(crate) fn remove_body(&mut self) {
+        self.body = "".into();
+        self.is_base64_encoded = false;
+    }
+
     /// The status code.
     #[must_use]
     pub fn status(&self) -> u16 {
