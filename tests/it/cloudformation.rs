@@ -141,6 +141,41 @@ async fn without_a_database_create_and_update_fail_and_delete_does_not() {
     }
 }
 
+/// What people paste, and what a secret without the key gives: the function starts, and says what is wrong.
+#[tokio::test]
+async fn a_wrong_url_is_answered() {
+    for url in ["psql 'postgresql://user:hunter2@host/db'", "", "https://example.com"] {
+        for (request_type, status) in [("Create", "FAILED"), ("Update", "FAILED"), ("Delete", "SUCCESS")] {
+            let cloudformation = CloudFormation::start(0).await;
+            let function = function(url.to_owned()).await;
+            function.invoke_within(&cloudformation.event(request_type), TIMEOUT).await.unwrap();
+            let answer = cloudformation.answer();
+            assert_eq!(answer["Status"], status, "{url} {answer}");
+            assert!(!answer.to_string().contains("hunter2"), "{answer}");
+            assert_eq!(answer["Reason"].as_str().unwrap().contains("DATABASE_URL"), status == "FAILED", "{answer}");
+        }
+        let error = function(url.to_owned()).await.invoke(&json!({ "action": "status" })).await.unwrap_err();
+        assert_eq!(error["errorType"], "Configuration");
+    }
+}
+
+/// CloudFormation goes back to the version before when any resource of a deployment failed, and asks this one to
+/// go along, also when it was the database that failed.
+#[tokio::test]
+async fn a_rollback_needs_no_database() {
+    let arn = |version: u64| json!({ "Code": format!("arn:aws:lambda:us-east-1:123456789012:function:m:{version}") });
+    for url in [nowhere(), String::new()] {
+        for (from, to, status) in [(10, 9, "SUCCESS"), (9, 10, "FAILED"), (9, 9, "FAILED")] {
+            let cloudformation = CloudFormation::start(0).await;
+            let mut event = cloudformation.event("Update");
+            event["OldResourceProperties"] = arn(from);
+            event["ResourceProperties"] = arn(to);
+            function(url.clone()).await.invoke_within(&event, TIMEOUT).await.unwrap();
+            assert_eq!(cloudformation.answer()["Status"], status, "{from} {to}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn delete_keeps_everything() {
     let database = Database::migrated().await;

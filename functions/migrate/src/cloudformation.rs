@@ -41,6 +41,24 @@ pub(crate) struct Event {
     request_id: String,
     logical_resource_id: String,
     physical_resource_id: Option<String>,
+    resource_properties: Option<Properties>,
+    /// What an update starts from.
+    old_resource_properties: Option<Properties>,
+}
+
+/// The properties of the resource, as far as they are looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties {
+    /// The ARN of the version of this function that belongs to the deployment.
+    code: Option<String>,
+}
+
+impl Properties {
+    /// The number of the version. Lambda counts them up, and no number is used twice.
+    fn version(&self) -> Option<u64> {
+        self.code.as_deref()?.rsplit(':').next()?.parse().ok()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -69,17 +87,34 @@ impl Event {
         event.get("ResponseURL")?;
         Event::deserialize(event).ok()
     }
+
+    /// Whether a deployment that failed is rolled back: the version of the code goes back. Going back on purpose
+    /// is a deployment, with a version of its own.
+    fn is_rollback(&self) -> bool {
+        let version = |properties: &Option<Properties>| properties.as_ref().and_then(Properties::version);
+        version(&self.resource_properties)
+            .zip(version(&self.old_resource_properties))
+            .is_some_and(|(to, from)| to < from)
+    }
 }
 
 /// Does what CloudFormation asks for and tells it what came of it.
-pub(crate) async fn answer(database: &Database, event: &Event, time: Duration) -> Result<Value, Failure> {
+pub(crate) async fn answer(
+    database: Result<&Database, Failure>,
+    event: &Event,
+    time: Duration,
+) -> Result<Value, Failure> {
     let end = Instant::now() + time;
-    let result = match event.request_type {
-        RequestType::Create | RequestType::Update => {
+    let result = match (event.request_type, database) {
+        // The tables hold people's data: a stack that is deleted leaves them, and needs no database.
+        (RequestType::Delete, _) => Ok(None),
+        // The release before works with the schema as it is, and has made its functions when it was deployed. A
+        // rollback that failed would leave the stack in a state that only people get it out of.
+        _ if event.is_rollback() => Ok(None),
+        (RequestType::Create | RequestType::Update, Ok(database)) => {
             run::run(database, &Request::Deploy, time.saturating_sub(TIME_TO_ANSWER)).await.map(Some)
         }
-        // The tables hold people's data: a stack that is deleted leaves them, and needs no database.
-        RequestType::Delete => Ok(None),
+        (RequestType::Create | RequestType::Update, Err(failure)) => Err(failure),
     };
     let answer = Answer::new(event, result.as_ref().map(Option::as_ref));
     shared::telemetry::info("cloudformation", &json!({ "status": answer.status, "reason": answer.reason }));

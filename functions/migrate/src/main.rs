@@ -26,9 +26,12 @@ use std::process::ExitCode;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use shared::config::Env;
+use shared::config::{ConfigError, Env};
 
-use crate::{request::Request, run::Database};
+use crate::{
+    request::Request,
+    run::{Database, Failure},
+};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(shared::telemetry::panic_hook));
@@ -44,27 +47,34 @@ fn main() -> ExitCode {
 fn start() -> Result<(), lambda_runtime::Error> {
     let env = Env::of_process();
     env.runtime_api()?;
-    // Whoever routes log in as may call the functions. Without a URL of their own, it is this one's user.
-    let login = env.database().ok().and_then(|config| config.get_user().map(str::to_owned));
-    let database = Database {
-        config: env.database_unpooled()?,
-        login,
-        user_ids: env.user_ids()?,
-        users_table: env.users_table()?,
-    };
+    // Not an error yet: CloudFormation waits for an answer that says what is wrong, and has to be able to delete
+    // what cannot work.
+    let database = database(&env).map_err(|error| error.to_string());
     let database = &database;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(lambda_runtime::run(service_fn(
         |event: LambdaEvent<Value>| async move { handle(database, event).await },
     )))
 }
 
-async fn handle(database: &Database, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+fn database(env: &Env) -> Result<Database, ConfigError> {
+    // The role that routes log in as may call the functions. Without a URL for routes, it is this one's user.
+    let login = env.database().ok().and_then(|config| config.get_user().map(str::to_owned));
+    Ok(Database {
+        config: env.database_unpooled()?,
+        login,
+        user_ids: env.user_ids()?,
+        users_table: env.users_table()?,
+    })
+}
+
+async fn handle(database: &Result<Database, String>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let time = shared::telemetry::time_left(event.context.deadline);
+    let database = database.as_ref().map_err(|problem| Failure::Configuration(problem.clone()));
     if let Some(event) = cloudformation::Event::parse(&event.payload) {
         return Ok(cloudformation::answer(database, &event, time).await?);
     }
     let request = Request::parse(event.payload)?;
-    let report = run::run(database, &request, time).await?;
+    let report = run::run(database?, &request, time).await?;
     shared::telemetry::info("migrate", &report);
     Ok(json!(report))
 }

@@ -188,6 +188,8 @@ fn known(migrations: &[Migration], version: i32) -> Result<i32, Failure> {
 pub(crate) enum Failure {
     /// The event is wrong.
     Request(String),
+    /// A variable is missing or wrong.
+    Configuration(String),
     /// The database cannot be reached.
     Connect(String),
     /// The time ran out: the database is slow, or somebody else migrates.
@@ -267,6 +269,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Request(message) => write!(f, "the event is not understood: {message}"),
+            Self::Configuration(problem) => write!(f, "the configuration is wrong: {problem}"),
             Self::Connect(message) => write!(f, "no connection: {message}"),
             Self::Deadline => f.write_str(
                 "the time ran out before the end, and nothing was changed; another migration may be running",
@@ -284,6 +287,7 @@ impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         let error_type = match failure {
             Failure::Request(_) => "Request",
+            Failure::Configuration(_) => "Configuration",
             Failure::Connect(_) => "Connect",
             Failure::Deadline => "Deadline",
             Failure::History(_) => "History",
