@@ -119,7 +119,10 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
         }
         telemetry::request(&RequestLine {
             request_id: &context.request_id,
+            trace_id: request.and_then(|request| request.header(Header::TraceParent)).and_then(telemetry::trace_id),
+            xray_trace_id: context.xray_trace_id.as_deref().and_then(telemetry::xray_trace_id),
             function: self.function,
+            version: &context.env_config.version,
             route: &route(self.function, request.map_or("", Request::path)),
             status: response.status(),
             user_id: observed.user_id,
@@ -128,7 +131,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
             cold_start,
             reason,
             causes,
-            metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, response.status(), cold_start)),
+            metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, response.status())),
         });
         response
     }

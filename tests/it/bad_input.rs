@@ -78,7 +78,8 @@ async fn json_that_is_too_much() {
 #[tokio::test]
 async fn numbers_are_quoted_as_they_came() {
     let api = api().await;
-    for number in ["123456789012345678901234567890", "-9223372036854775809", "0.10000000000000000555111", "1e+400", "1.0"]
+    for number in
+        ["123456789012345678901234567890", "-9223372036854775809", "0.10000000000000000555111", "1e+400", "1.0"]
     {
         let response = api.send(post(format!(r#"{{"title":{number}}}"#))).await;
         assert_eq!(response.status, 422, "{number}: {}", response.body);

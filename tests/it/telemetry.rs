@@ -40,22 +40,47 @@ async fn one_line_per_request() {
 #[tokio::test]
 async fn a_line_has_metrics_where_they_are_wanted() {
     let api = api().await.with("METRICS_NAMESPACE", "task-api");
-    for id in [api.database.task(1, "x").await, 999] {
-        api.send(Request::new("GET", &format!("/api/1/tasks/{id}")).user(1)).await;
+    let task = format!("/api/1/tasks/{}", api.database.task(1, "x").await);
+    for target in [&task, "/api/1/tasks/999"] {
+        api.send(Request::new("GET", target).user(1)).await;
     }
+    api.send(Request::new("GET", &task)).await;
+    api.database.break_list().await;
+    api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
     let lines = requests(&api).await;
-    for (line, cold_starts, refusals) in [(&lines[0], 1, 0), (&lines[1], 0, 1)] {
-        assert_eq!((&line["cold_starts"], &line["refusals"]), (&json!(cold_starts), &json!(refusals)));
-        let metrics = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(metrics["Namespace"], "task-api");
+    assert_eq!(lines.len(), 4);
+    for line in &lines {
+        let (failures, unauthorized) = match line["status"].as_u64().unwrap() {
+            200 | 404 => (0, 0),
+            401 => (0, 1),
+            500 => (1, 0),
+            other => panic!("{other}"),
+        };
+        assert_eq!((&line["failures"], &line["unauthorized"]), (&json!(failures), &json!(unauthorized)), "{line}");
         assert!(line["_aws"]["Timestamp"].as_i64().unwrap() > 1_700_000_000_000);
-        for dimension in metrics["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
-            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
-        }
-        for metric in metrics["Metrics"].as_array().unwrap() {
-            assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
+        for metrics in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            assert_eq!(metrics["Namespace"], "task-api");
+            for dimension in metrics["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap()) {
+                assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
+            }
+            for metric in metrics["Metrics"].as_array().unwrap() {
+                assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
+            }
         }
     }
+}
+
+/// A frontend's error names its trace; the line about the request does, too.
+#[tokio::test]
+async fn a_line_names_the_trace() {
+    let api = api().await;
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    api.send(Request::new("GET", "/api/1/tasks").user(1).header("traceparent", traceparent)).await;
+    api.send(Request::new("GET", "/api/1/tasks").user(1).header("traceparent", "\"},{\"")).await;
+    let lines = requests(&api).await;
+    assert_eq!(lines[0]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert!(lines[1]["trace_id"].is_null());
+    assert!(lines[0]["xray_trace_id"].as_str().unwrap().starts_with("1-"), "{}", lines[0]);
 }
 
 #[tokio::test]
@@ -156,7 +181,9 @@ async fn every_answer_has_the_headers_of_an_api() {
     ] {
         let response = api.send(Request::new("GET", target).user(1)).await;
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{target}");
-        assert_eq!(response.header("cache-control"), Some("private, no-cache"), "{target}");
+        // The documentation is everybody's, and 2 MB.
+        let caching = if target == "/docs" { "public, max-age=3600" } else { "private, no-cache" };
+        assert_eq!(response.header("cache-control"), Some(caching), "{target}");
         assert!(response.header("content-security-policy").unwrap().ends_with(policy), "{target}");
     }
 }

@@ -1,11 +1,17 @@
 //! The template as CloudFormation gets it, after the SAM transform: what every function has, and
 //! which parameters are refused before anything is made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use serde_json::{Value, json};
-use shared::routes::{NOT_FOUND, ROUTES};
+use shared::routes::{Access, NOT_FOUND, ROUTES};
+use tests::{
+    Request, SECRET,
+    gateway::{Gateway, Style},
+    postgres::Database,
+    runtime::Function,
+};
 
 /// The transformed template, which `cargo xtask test` makes.
 fn template() -> Value {
@@ -40,7 +46,11 @@ fn every_function_has_what_is_its_own() {
         assert_eq!(properties["LoggingConfig"]["LogFormat"], "JSON", "{id}");
         assert_eq!(properties["Runtime"], "provided.al2023", "{id}");
         assert_eq!(properties["Architectures"], json!(["arm64"]), "{id}");
-        assert_eq!(properties["TracingConfig"]["Mode"], "Active", "{id}");
+        assert_eq!(properties["TracingConfig"]["Mode"], json!({ "Ref": "Tracing" }), "{id}");
+        assert_eq!(
+            properties["KmsKeyArn"],
+            json!({ "Fn::If": ["HasKmsKey", { "Ref": "KmsKeyArn" }, { "Ref": "AWS::NoValue" }] })
+        );
         assert!(properties["Timeout"].is_u64() && !properties["MemorySize"].is_null(), "{id}");
         let group = &template["Resources"][named(&properties["LoggingConfig"]["LogGroup"])];
         assert!(!group["Properties"]["RetentionInDays"].is_null(), "{id}");
@@ -60,6 +70,11 @@ fn check_role(template: &Value, id: &str, role: &str, group: &str) {
     assert_eq!(trust[0]["Principal"], json!({ "Service": "lambda.amazonaws.com" }), "{id}");
     for policy in properties["Policies"].as_array().unwrap() {
         for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            if statement["Fn::If"][0] == "HasKmsKey" {
+                let key = json!({ "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": { "Ref": "KmsKeyArn" } });
+                assert_eq!(statement["Fn::If"], json!(["HasKmsKey", key, { "Ref": "AWS::NoValue" }]));
+                continue;
+            }
             let actions = statement["Action"].as_array().unwrap();
             assert!(actions.iter().all(|action| !action.as_str().unwrap().contains('*')), "{id}: {statement}");
             let is_tracing = actions.iter().all(|action| action.as_str().unwrap().starts_with("xray:Put"));
@@ -81,9 +96,27 @@ fn check_alias(template: &Value, id: &str) {
     if id == "Migrate" {
         return;
     }
+    // What the version before does is not this one's fault, and does not hide what this one does.
+    let is_of_version = |dimensions: &Value, name: &str| {
+        let value = dimensions.as_array().unwrap().iter().find(|dimension| dimension["Name"] == name);
+        value.is_some_and(|dimension| {
+            let version = named(&dimension["Value"]);
+            version.starts_with(&format!("{id}Version")) && !template["Resources"][version].is_null()
+        })
+    };
+    assert!(is_of_version(&alarm["Properties"]["Dimensions"], "ExecutedVersion"), "{id}");
+    let failures = &template["Resources"][format!("{id}Failures")]["Properties"];
+    for metric in &failures["Metrics"].as_array().unwrap()[1..] {
+        let metric = &metric["MetricStat"]["Metric"];
+        assert!(["failures", "unauthorized"].contains(&metric["MetricName"].as_str().unwrap()), "{id}");
+        assert!(is_of_version(&metric["Dimensions"], "version"), "{id}");
+    }
     let group = named(&alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["DeploymentGroupName"]);
     let group = &template["Resources"][group]["Properties"];
-    assert_eq!(named(&group["AlarmConfiguration"]["Alarms"][0]["Name"]), format!("{id}Errors"));
+    let alarms = &group["AlarmConfiguration"]["Fn::If"];
+    let names: Vec<_> = alarms[1]["Alarms"].as_array().unwrap().iter().map(|alarm| named(&alarm["Name"])).collect();
+    assert_eq!((&alarms[0], &alarms[2]), (&json!("HasAlarms"), &json!({})), "{id}: an alarm keeps its own fix out");
+    assert_eq!(names, [format!("{id}Errors"), format!("{id}Failures")]);
     let events = &group["AutoRollbackConfiguration"];
     assert_eq!(events["Enabled"], true, "{id}");
     assert!(events["Events"].as_array().unwrap().contains(&json!("DEPLOYMENT_STOP_ON_ALARM")), "{id}");
@@ -106,7 +139,10 @@ fn secrets_come_from_secrets_manager() {
             }
         }
     }
-    assert_eq!(secrets, 10 + 9 + 1);
+    let with_tokens: BTreeSet<_> =
+        ROUTES.iter().filter(|route| route.access == Access::User).map(|route| route.function).collect();
+    // The URL of each of them and of `health`, their secret, and the URL of `migrate`.
+    assert_eq!(secrets, 2 * with_tokens.len() + 1 + 1);
 }
 
 /// The texts that a value may become.
@@ -156,7 +192,8 @@ fn every_release_publishes_every_function() {
     let next = std::env::var("TEST_NEXT_TEMPLATE").expect("TEST_NEXT_TEMPLATE, which `cargo xtask test` makes");
     let next = serde_json::from_str(&std::fs::read_to_string(next).unwrap()).unwrap();
     let (now, next) = (versions(&template()), versions(&next));
-    assert_eq!((now.len(), next.len()), (13, 13));
+    let functions = of_type(&template(), "AWS::Lambda::Function").len();
+    assert_eq!((now.len(), next.len()), (functions, functions));
     assert!(now.is_disjoint(&next), "{now:?}");
 }
 
@@ -184,6 +221,7 @@ fn rules_refuse_parameters_that_do_not_fit() {
         &[keys, issuer, audience],
         &[("Tokens", "secret")],
         &[("Tokens", "secret"), issuer, audience],
+        &[url, ("DomainName", "a.b"), ("CertificateArn", "arn"), ("BasePath", "tasks")],
     ] {
         assert!(!refuses(good), "{good:?}");
     }
@@ -195,6 +233,9 @@ fn rules_refuse_parameters_that_do_not_fit() {
         &[("Tokens", "key-pairs-or-secret")],
         &[("Tokens", "secret"), url],
         &[("Tokens", "secret"), keys, issuer, audience],
+        &[url, ("DomainName", "a.b")],
+        &[url, ("BasePath", "tasks")],
+        &[url, ("HostedZoneId", "Z1")],
     ] {
         assert!(refuses(wrong), "{wrong:?}");
     }
@@ -241,7 +282,9 @@ fn every_function_is_told_who_the_users_are() {
 #[test]
 fn parameters_refuse_nonsense() {
     let template = template();
-    let cases: [(&str, &[&str], &[&str]); 12] = [
+    let certificate = "arn:aws:acm:eu-central-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef";
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
+    let cases: &[(&str, &[&str], &[&str])] = &[
         ("Release", &["1700000000", "0a1b2c3d4e5f"], &["", "1", "v1.2.3", "1700000000 "]),
         ("SecretName", &["task-api", "prod/task-api"], &["", "a b", "arn:aws:secretsmanager:x"]),
         ("SecretVersionId", &["", "01234567-89ab-cdef-0123-456789abcdef"], &["latest", "1"]),
@@ -258,8 +301,13 @@ fn parameters_refuse_nonsense() {
         ),
         ("DatabaseRoots", &["/var/task/roots.pem"], &["roots.pem", ""]),
         ("AlarmTopicArn", &["", "arn:aws:sns:eu-central-1:123456789012:alarms"], &["alarms"]),
+        ("KmsKeyArn", &["", key], &["alias/key", "key"]),
+        ("DomainName", &["", "api.example.com"], &["https://api.example.com", "api.example.com/"]),
+        ("CertificateArn", &["", certificate], &["certificate"]),
+        ("BasePath", &["", "tasks", "tasks/v1"], &["/tasks", "tasks/", "a//b"]),
+        ("HostedZoneId", &["", "Z0123456789ABC"], &["/hostedzone/Z1", "z1"]),
     ];
-    for (name, good, bad) in cases {
+    for &(name, good, bad) in cases {
         let parameter = &template["Parameters"][name];
         let pattern = parameter["AllowedPattern"].as_str().unwrap();
         assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{name}");
@@ -271,5 +319,149 @@ fn parameters_refuse_nonsense() {
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         let is_bounded = ["AllowedPattern", "AllowedValues", "MinValue"].iter().any(|key| !parameter[key].is_null());
         assert!(is_bounded && !parameter["Description"].is_null(), "{name} takes anything");
+    }
+}
+
+/// What anyone may call has limits of its own, below what everybody shares.
+#[test]
+fn routes_without_a_token_have_their_own_limits() {
+    let template = template();
+    let [(_, stage)] = of_type(&template, "AWS::ApiGatewayV2::Stage")[..] else { panic!("one stage") };
+    let settings = stage["Properties"]["RouteSettings"].as_object().unwrap();
+    let public = ROUTES.iter().filter(|route| route.access == Access::Public);
+    let expected: BTreeSet<_> =
+        public.flat_map(|route| route.methods().iter().map(move |method| format!("{method} {}", route.path))).collect();
+    assert_eq!(settings.keys().cloned().collect::<BTreeSet<_>>(), expected);
+    for (route, limits) in settings {
+        assert!(limits["ThrottlingRateLimit"].as_u64().unwrap() < 100, "{route}");
+    }
+    // Metrics of each route cost money, and nothing reads them.
+    assert!(stage["Properties"]["DefaultRouteSettings"]["DetailedMetricsEnabled"].is_null());
+}
+
+/// Nobody calls a quiet API; somebody has to notice that it is down.
+#[test]
+fn the_health_is_checked() {
+    let template = template();
+    let [(_, schedule)] = of_type(&template, "AWS::Scheduler::Schedule")[..] else { panic!("one schedule") };
+    let target = &schedule["Properties"]["Target"];
+    assert_eq!(named(&target["Arn"]), "HealthAliaslive");
+    let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+    let event: Value = serde_json::from_str(&tests::read("events/health/scheduled.json")).unwrap();
+    assert_eq!(input, event, "the sample event that shows that the function understands it");
+    let share = &template["Resources"]["ApiServerErrors"]["Properties"]["Metrics"][0]["Expression"];
+    assert_eq!(*share, "IF(errors > 1, 100 * errors / requests, 0)", "also where there are few requests");
+}
+
+/// Each metric of ours that an alarm or the dashboard reads is one that functions write, or that a filter makes.
+#[test]
+fn metrics_that_are_read_are_written() {
+    let written = ["failures", "unauthorized", "duration_ms", "database_ms", "too_many_requests"];
+    let template = template();
+    let text = serde_json::to_string(&template["Resources"]).unwrap();
+    for (_, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        let alarm = &alarm["Properties"];
+        let metrics = alarm["Metrics"].as_array().into_iter().flatten().map(|metric| &metric["MetricStat"]["Metric"]);
+        for metric in metrics.chain([alarm]).filter(|metric| metric["Namespace"]["Ref"] == "AWS::StackName") {
+            assert!(written.contains(&metric["MetricName"].as_str().unwrap()), "{metric}");
+        }
+    }
+    for name in written {
+        assert!(text.contains(name), "nothing reads {name}");
+    }
+    // The name of a stack may have characters that SEARCH takes for its own.
+    let [(_, dashboard)] = of_type(&template, "AWS::CloudWatch::Dashboard")[..] else { panic!("one dashboard") };
+    let body = dashboard["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    assert_eq!(body.matches("SEARCH('{").count(), body.matches("SEARCH('{\\\"${AWS::StackName}\\\",").count());
+}
+
+/// The operating page tells what each alarm means and what to do.
+#[test]
+fn every_alarm_has_a_paragraph() {
+    let page = tests::read("docs/operating.md");
+    for (id, _) in of_type(&template(), "AWS::CloudWatch::Alarm") {
+        // Those that every function has are explained once.
+        let kind = ["Errors", "Failures"].into_iter().find(|kind| id.ends_with(kind) && *id != "ApiServerErrors");
+        let heading = kind.map_or_else(|| format!("### {id}\n"), |kind| format!("### <Function>{kind}\n"));
+        assert!(page.contains(&heading), "docs/operating.md has no {heading}");
+    }
+}
+
+/// The variables of a function for parameters, as CloudFormation would set them; those that come from the secret
+/// are `None`.
+fn variables(template: &Value, id: &str, parameters: &[(&str, &str)]) -> BTreeMap<String, Option<String>> {
+    let parameter = |name: &str| {
+        let given = parameters.iter().find(|(parameter, _)| *parameter == name).map(|(_, value)| (*value).to_owned());
+        given.unwrap_or_else(|| match &template["Parameters"][name]["Default"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let all = template["Resources"][id]["Properties"]["Environment"]["Variables"].as_object().unwrap();
+    let value = |value: &Value| evaluate(template, value, &parameter);
+    let of_secret = |value: &String| value.starts_with("{{resolve:");
+    all.iter()
+        .filter_map(|(name, given)| Some((name.clone(), value(given)?)))
+        .map(|(name, value)| (name, Some(value).filter(|value| !of_secret(value))))
+        .collect()
+}
+
+/// The value of an expression, and none for `AWS::NoValue`.
+fn evaluate(template: &Value, value: &Value, parameter: &impl Fn(&str) -> String) -> Option<String> {
+    let Some(object) = value.as_object() else {
+        return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    };
+    let (function, argument) = object.iter().next().unwrap();
+    match function.as_str() {
+        "Ref" if argument == "AWS::NoValue" => None,
+        "Ref" if argument == "AWS::StackName" => Some("task-api".into()),
+        "Ref" => Some(parameter(argument.as_str().unwrap())),
+        "Fn::Sub" => Some(argument.as_str().unwrap().to_owned()),
+        // A list that is a parameter is written with commas.
+        "Fn::Join" => evaluate(template, &argument[1], parameter),
+        "Fn::If" => {
+            let condition = &template["Conditions"][argument[0].as_str().unwrap()];
+            let branch = if holds(condition, parameter) { &argument[1] } else { &argument[2] };
+            evaluate(template, branch, parameter)
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// The functions start with the variables that the template gives them, and answer as the tests' own do: pages of
+/// the parameter's origins are allowed, and its tokens are taken.
+#[tokio::test]
+async fn functions_run_with_the_variables_of_the_template() {
+    const ORIGIN: &str = "https://preview-1.example.com";
+    let template = template();
+    let database = Database::migrated().await;
+    database.users(&[1]).await;
+    database.task(1, "Milk").await;
+    let parameters = [
+        ("CorsOrigins", "https://app.example.com,https://*.example.com"),
+        ("Tokens", "secret"),
+        ("DefaultSort", "-created_at"),
+    ];
+    let gateway = Gateway::of_template(Style::Aws);
+    let preflight = Request::new("OPTIONS", "/api/1/tasks").header("Access-Control-Request-Method", "GET");
+    let list = Request::new("GET", "/api/1/tasks").user(1);
+    let health = Request::new("GET", "/health");
+    let docs = Request::new("GET", "/openapi.json");
+    for (id, request) in [("NotFound", preflight), ("ListTasks", list), ("Health", health), ("Docs", docs)] {
+        let mut given = BTreeMap::new();
+        for (name, value) in variables(&template, id, &parameters) {
+            let value = match (value, name.as_str()) {
+                (Some(value), _) => value,
+                (None, "DATABASE_URL") => database.url(),
+                (None, "BETTER_AUTH_SECRET") => SECRET.into(),
+                (None, _) => panic!("{name}"),
+            };
+            given.insert(name, value);
+        }
+        let (function, event) = gateway.event(&request.header("Origin", ORIGIN));
+        let function = Function::start(&function, &given, 1).await;
+        let answer = function.invoke(&event).await.unwrap();
+        assert_eq!(answer["statusCode"], 200, "{id}: {answer} {given:?}");
+        assert_eq!(answer["headers"]["access-control-allow-origin"], ORIGIN, "{id}: {answer}");
     }
 }

@@ -155,7 +155,10 @@ pub fn template() -> (Vec<Route>, Vec<String>) {
         let function = code.strip_prefix("target/lambda/").and_then(|name| name.strip_suffix(".zip"));
         let function = function.expect("CodeUri is an artefact").to_owned();
         for (_, event) in resource["Properties"]["Events"].as_mapping().into_iter().flatten() {
-            assert_eq!(event["Type"], "HttpApi");
+            // The other kind of event is no request: a schedule.
+            if event["Type"] != "HttpApi" {
+                continue;
+            }
             let text = |name: &str| event["Properties"][name].as_str().map(str::to_owned);
             match (text("Method"), text("Path")) {
                 (Some(method), Some(path)) => routes.push(Route { function: function.clone(), method, path }),

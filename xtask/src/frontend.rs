@@ -74,9 +74,9 @@ pub(crate) async fn build() -> Result<()> {
 pub(crate) async fn check_client(api: &str) -> Result<()> {
     let description = format!("{api}/openapi.json");
     let generate = ["node_modules/openapi-typescript/bin/cli.js", &description, "--output", "lib/schema.d.ts"];
-    run(&[&generate[..], &["--check"]].concat(), None).await.context(
-        "lib/schema.d.ts is old: run `npm run generate` there, while `cargo xtask dev --with-frontend` runs",
-    )
+    run(&[&generate[..], &["--check"]].concat(), None)
+        .await
+        .context("lib/schema.d.ts is old: run `npm run generate` there, while `cargo xtask dev --with-frontend` runs")
 }
 
 impl Frontend {

@@ -19,6 +19,7 @@ mod openapi;
 mod postgres;
 mod replay;
 mod settings;
+mod smoke;
 mod template;
 mod test;
 mod token;
@@ -70,8 +71,12 @@ enum Command {
         #[arg(long, default_value_t = 24)]
         hours: u32,
     },
+    /// Check that a deployed API works: its health, that it refuses tokens, and with a token its list
+    Smoke(smoke::Options),
     /// Write openapi.json from the route table and the types
     Openapi,
+    /// Write template.yaml from xtask/template and the route table
+    Template,
     /// Work with the files in migrations/
     #[command(subcommand)]
     Migrate(Migrate),
@@ -137,7 +142,9 @@ async fn run(command: Command) -> Result<()> {
         Command::Build { x86_64: true } => build::run(Processor::X86_64).await,
         Command::Emulate => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),
         Command::Token { user, hours } => token::run(&user, hours),
+        Command::Smoke(options) => smoke::run(&options).await,
         Command::Openapi => openapi::write(),
+        Command::Template => template::write(),
         Command::Migrate(Migrate::New { name }) => migration::create(&name),
         Command::Bench(options) => bench::run(&options).await,
         Command::Budgets { built } => {

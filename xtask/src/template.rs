@@ -1,4 +1,5 @@
-//! `template.yaml`: AWS's own checks of it, and what CloudFormation gets to see.
+//! `template.yaml`: made from `xtask/template` and the route table, AWS's own checks of it, and what CloudFormation
+//! gets to see.
 
 use std::{fs, path::PathBuf};
 
@@ -11,8 +12,101 @@ use crate::{
 };
 
 use anyhow::{Context, Result, bail};
+use shared::routes::{Access, NOT_FOUND, ROUTES};
+
 /// Any region will do: nothing is asked of AWS.
 const REGION: &str = "us-east-1";
+
+const FILE: &str = "template.yaml";
+
+/// What there is once, and where the functions go.
+const TEMPLATE: &str = include_str!("../template/template.yaml");
+const FUNCTIONS: &str = "  # {{functions}}\n";
+
+/// What each function of the API has.
+const FUNCTION: &str = include_str!("../template/function.yaml");
+const EVENTS: &str = "        # {{events}}\n";
+
+/// The functions that ask no database.
+const WITHOUT_DATABASE: [&str; 2] = ["docs", NOT_FOUND];
+
+/// Writes the template.
+pub(crate) fn write() -> Result<()> {
+    let path = root().join(FILE);
+    fs::write(&path, text()).with_context(|| path.display().to_string())?;
+    step(&format!("Wrote {FILE}"));
+    Ok(())
+}
+
+fn text() -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in ROUTES.iter().map(|route| route.function).chain([NOT_FOUND]) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let functions: Vec<_> = names.into_iter().map(function).collect();
+    let made = "# Made by `cargo xtask template` from xtask/template and the route table: change those.\n";
+    format!("{made}{}", TEMPLATE.replace(FUNCTIONS, &functions.join("\n")))
+}
+
+/// What a function has.
+fn function(name: &str) -> String {
+    let id: String = name.split('-').map(capitalised).collect();
+    let routes: Vec<_> = ROUTES.iter().filter(|route| route.function == name).collect();
+    let events: String =
+        routes.iter().flat_map(|route| route.methods().iter().map(|method| event(method, route.path))).collect();
+    let events = if events.is_empty() {
+        let comment = "# An event without method and path is the API's $default route.";
+        format!(
+            "        {comment}\n        Default:\n          Type: HttpApi\n          Properties: {{ ApiId: !Ref Api }}\n"
+        )
+    } else {
+        events + if name == "health" { HEALTH_CHECK } else { "" }
+    };
+    let mut text = FUNCTION.replace(EVENTS, &events).replace("{{id}}", &id).replace("{{name}}", name);
+    if !routes.iter().any(|route| route.access == Access::User) {
+        remove(&mut text, "          BETTER_AUTH_SECRET: !If\n", "      Events:\n");
+    }
+    if WITHOUT_DATABASE.contains(&name) {
+        remove(&mut text, "      Environment:\n", "      Events:\n");
+    }
+    text
+}
+
+/// Calls the function as API Gateway does; its input is `events/health/scheduled.json`.
+const HEALTH_CHECK: &str = r#"        Check:
+          Type: ScheduleV2
+          Properties:
+            Name: !Sub ${AWS::StackName}-health
+            State: !If [ChecksHealth, ENABLED, DISABLED]
+            ScheduleExpression: !If [ChecksHealth, !Sub "rate(${HealthCheckMinutes} minutes)", rate(1 hour)]
+            RetryPolicy: { MaximumRetryAttempts: 0 }
+            Input: '{"version":"2.0","routeKey":"GET /health","rawPath":"/health","rawQueryString":"","headers":{},"requestContext":{"http":{"method":"GET","path":"/health"},"stage":"$default"},"isBase64Encoded":false}'
+"#;
+
+/// The event of a method on a path; `GET /api/{user_id}/tasks` is called `GetApiUserIdTasks`.
+fn event(method: &str, path: &str) -> String {
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name: String = [method.to_ascii_lowercase().as_str()].into_iter().chain(words).map(capitalised).collect();
+    format!(
+        "        {name}:\n          Type: HttpApi\n          Properties: {{ ApiId: !Ref Api, Method: {method}, Path: \"{path}\" }}\n"
+    )
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Removes what is from one line on, up to another.
+fn remove(text: &mut String, from: &str, to: &str) {
+    if let Some(start) = text.find(from)
+        && let Some(length) = text[start..].find(to)
+    {
+        text.replace_range(start..start + length, "");
+    }
+}
 
 /// Checks the template with `sam validate --lint` and with cfn-lint.
 pub(crate) async fn check(sam: &Sam) -> Result<()> {
@@ -44,4 +138,16 @@ pub(crate) async fn transform(sam: &Sam) -> Result<[PathBuf; 2]> {
         fs::write(path, &output.stdout).with_context(|| path.display().to_string())?;
     }
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_what_the_routes_say() {
+        let committed = fs::read_to_string(root().join(FILE)).unwrap();
+        assert!(committed == text(), "template.yaml is old: run `cargo xtask template`");
+        assert!(!committed.contains("# {{") && !committed.contains("{{id}}") && !committed.contains("{{name}}"));
+    }
 }

@@ -131,7 +131,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         None => (Step::ALL.to_vec(), None),
         Some(name) => match by_name(name) {
             // What runs the binaries builds them first.
-            Some(step @ (Step::Tests | Step::Events | Step::SignIn | Step::Frontend)) => (vec![Step::Build, step], None),
+            Some(step @ (Step::Tests | Step::Events | Step::SignIn | Step::Frontend)) => {
+                (vec![Step::Build, step], None)
+            }
             Some(step @ (Step::Emulator | Step::Budgets)) => (vec![Step::Artefacts, step], None),
             Some(step) => (vec![step], None),
             None => (vec![Step::Build, Step::Tests], Some(name.to_owned())),

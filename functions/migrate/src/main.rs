@@ -59,12 +59,7 @@ fn start() -> Result<(), lambda_runtime::Error> {
 fn database(env: &Env) -> Result<Database, ConfigError> {
     // The role that routes log in as may call the functions. Without a URL for routes, it is this one's user.
     let login = env.database().ok().and_then(|config| config.get_user().map(str::to_owned));
-    Ok(Database {
-        config: env.database_unpooled()?,
-        login,
-        user_ids: env.user_ids()?,
-        users_table: env.users_table()?,
-    })
+    Ok(Database { config: env.database_unpooled()?, login, user_ids: env.user_ids()?, users_table: env.users_table()? })
 }
 
 async fn handle(database: &Result<Database, String>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {

@@ -28,9 +28,11 @@ pub enum Header {
     IfNoneMatch,
     /// The page that a browser's request comes from.
     Origin,
+    /// The trace that a request belongs to (W3C Trace Context).
+    TraceParent,
 }
 
-const NAMES: [(&str, Header); 9] = [
+const NAMES: [(&str, Header); 10] = [
     ("access-control-request-headers", Header::AccessControlRequestHeaders),
     ("access-control-request-method", Header::AccessControlRequestMethod),
     ("accept-encoding", Header::AcceptEncoding),
@@ -40,6 +42,7 @@ const NAMES: [(&str, Header); 9] = [
     ("if-match", Header::IfMatch),
     ("if-none-match", Header::IfNoneMatch),
     ("origin", Header::Origin),
+    ("traceparent", Header::TraceParent),
 ];
 
 impl Header {

@@ -30,6 +30,9 @@ pub struct Response {
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// How long browsers and proxies keep what is everybody's and only a deployment changes: an hour.
+const CACHED: &str = "public, max-age=3600";
+
 /// The most headers that an answer has.
 const MOST_HEADERS: usize = 16;
 
@@ -92,10 +95,12 @@ impl Response {
         response
     }
 
-    /// 200 with a JSON document that never changes.
+    /// 200 with a JSON document that only a deployment changes.
     #[must_use]
     pub fn document(body: &'static str) -> Self {
-        Self::new(200, "application/json", body)
+        let mut response = Self::new(200, "application/json", body);
+        response.header("cache-control", CACHED);
+        response
     }
 
     /// 200 with a page.
@@ -115,6 +120,7 @@ impl Response {
     fn html_of(body: impl Into<Body>) -> Self {
         let mut response = Self::new(200, "text/html; charset=utf-8", body);
         response.header("content-security-policy", PAGE_POLICY);
+        response.header("cache-control", CACHED);
         response.header("vary", "Origin, Accept-Encoding");
         response
     }
