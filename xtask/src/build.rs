@@ -49,6 +49,11 @@ impl Processor {
         })
     }
 
+    /// Where the artefacts of a test are, which are not all of them.
+    pub(crate) fn test_folder(self) -> PathBuf {
+        self.folder().with_extension("test")
+    }
+
     /// Where the binary of an artefact is.
     pub(crate) fn binary(self, name: &str) -> PathBuf {
         self.folder().join(name).join("bootstrap")
@@ -71,10 +76,25 @@ pub(crate) async fn run(processor: Processor) -> Result<()> {
     run_with(processor, &[]).await
 }
 
+/// Builds some functions for a test, into a folder of its own: what is deployed is all of them.
+pub(crate) async fn some(processor: Processor, functions: &[&str]) -> Result<()> {
+    compile(processor, &processor.test_folder(), functions.iter().copied()).await?;
+    for function in functions {
+        let folder = processor.test_folder();
+        let binary = folder.join(function).join("bootstrap");
+        let bytes = fs::read(&binary).with_context(|| binary.display().to_string())?;
+        check_glibc(function, &bytes)?;
+        let path = folder.join(format!("{function}.zip"));
+        fs::write(&path, pack(&bytes)?).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
 /// As [`run`], and with it other binaries of the workspace, which are not deployed.
 pub(crate) async fn run_with(processor: Processor, others: &[&str]) -> Result<()> {
     let functions = functions()?;
-    compile(processor, functions.iter().map(String::as_str).chain(others.iter().copied())).await?;
+    let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
+    compile(processor, &processor.folder(), binaries).await?;
     let mut too_large = Vec::new();
     println!("{:<16}{:>12}{:>12}", "function", "binary/KiB", "zip/KiB");
     for function in &functions {
@@ -114,8 +134,8 @@ fn functions() -> Result<Vec<String>> {
 /// does otherwise comes first. Its output goes to a file, as [`run_with`] says again what is wrong.
 pub(crate) async fn begin(others: &[&str]) -> Result<Child> {
     let functions = functions()?;
-    let mut command =
-        compiler(Processor::X86_64, functions.iter().map(String::as_str).chain(others.iter().copied())).await?;
+    let (processor, binaries) = (Processor::X86_64, functions.iter().map(String::as_str).chain(others.iter().copied()));
+    let mut command = compiler(processor, &processor.folder(), binaries).await?;
     let log = fs::File::create(target().join("artefacts.log")).context("target/artefacts.log")?;
     let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()?;
     if let Some(id) = child.id() {
@@ -130,13 +150,13 @@ pub(crate) async fn begin(others: &[&str]) -> Result<Child> {
 
 /// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
 /// the folders of this machine and the time are kept out of them.
-async fn compile(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<()> {
+async fn compile(processor: Processor, folder: &Path, binaries: impl Iterator<Item = &str>) -> Result<()> {
     step("Building the artefacts (a first time takes ten minutes)");
-    let status = compiler(processor, binaries).await?.status().await?;
+    let status = compiler(processor, folder, binaries).await?.status().await?;
     if status.success() { Ok(()) } else { Err(anyhow!("The artefacts do not build.")) }
 }
 
-async fn compiler(processor: Processor, binaries: impl Iterator<Item = &str>) -> Result<Command> {
+async fn compiler(processor: Processor, folder: &Path, binaries: impl Iterator<Item = &str>) -> Result<Command> {
     let cargo_lambda = tools::cargo_lambda().await?;
     let zig = tools::zig().await?;
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
@@ -146,9 +166,7 @@ async fn compiler(processor: Processor, binaries: impl Iterator<Item = &str>) ->
         flags = format!("{flags} --remap-path-prefix={home}=/cargo");
     }
     let mut command = cargo(cargo_lambda);
-    command
-        .args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"])
-        .arg(processor.folder());
+    command.args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"]).arg(folder);
     for binary in binaries {
         command.args(["--bin", binary]);
     }

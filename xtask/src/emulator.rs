@@ -1,5 +1,6 @@
-//! `cargo xtask emulate`: the x86-64 artefacts under AWS's own Runtime Interface Emulator, over a
-//! Postgres that insists on TLS, SCRAM and channel binding, as Neon does.
+//! `cargo xtask emulate`: the artefacts under AWS's own Runtime Interface Emulator, over a Postgres that insists on
+//! TLS, SCRAM and channel binding, as Neon does. Those for arm64, which are deployed, run natively on arm64, and on
+//! x86-64 through QEMU.
 
 use std::{
     fs,
@@ -23,30 +24,63 @@ use crate::{
     events::{self, Event},
     postgres::{Durability, Server, free_port},
     settings::{Settings, root, target},
-    tools,
+    tools::{
+        self,
+        system::{ARM64_LIBRARIES, Package},
+    },
     ui::step,
 };
 
 /// How long a function may take to start and to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Which artefacts run.
+#[derive(Debug, Clone)]
+pub(crate) struct Artefacts {
+    processor: Processor,
+    folder: PathBuf,
+    /// Only these functions; all without.
+    only: Option<&'static [&'static str]>,
+}
+
+impl Artefacts {
+    /// All that `cargo xtask build` has made for a processor.
+    pub(crate) fn all(processor: Processor) -> Self {
+        Self { processor, folder: processor.folder(), only: None }
+    }
+
+    /// Those that [`build::some`](crate::build::some) has made.
+    pub(crate) fn some(processor: Processor, only: &'static [&'static str]) -> Self {
+        Self { processor, folder: processor.test_folder(), only: Some(only) }
+    }
+
+    fn are_with(&self, function: &str) -> bool {
+        self.only.is_none_or(|only| only.contains(&function))
+    }
+}
+
 /// Replays the sample events; the artefacts must be there.
-pub(crate) async fn run() -> Result<usize> {
+pub(crate) async fn run(artefacts: &Artefacts) -> Result<usize> {
     let emulator = tools::sam().await?.emulator;
     let server = Server::start("emulator", Durability::Encrypted).await?;
     let mut settings = Settings::of_events(&server.encrypted_url("postgres"));
     settings.set("SSL_CERT_FILE", &server.certificate().display().to_string());
     step("Running the artefacts under Lambda's emulator, over TLS");
-    let migrate = Function::start(&emulator, "migrate", &settings).await?;
-    migrate.invoke(&json!({ "action": "up" })).await?;
-    drop(migrate);
+    if artefacts.are_with("migrate") {
+        let migrate = Function::start(&emulator, artefacts, "migrate", &settings).await?;
+        migrate.invoke(&json!({ "action": "up" })).await?;
+    } else {
+        let migrate = Function::start(&emulator, &Artefacts::all(Processor::X86_64), "migrate", &settings).await?;
+        migrate.invoke(&json!({ "action": "up" })).await?;
+    }
     let fixture = fs::read_to_string(root().join("events/fixture.sql")).context("events/fixture.sql")?;
     let client = demo::connect(&Settings::of_events(&server.url("postgres"))).await?;
-    let events = events::read(None)?;
+    let mut events = events::read(None)?;
+    events.retain(|event| artefacts.are_with(&event.function));
     let mut failures = Vec::new();
     for events in events.chunk_by(|one, other| one.function == other.function) {
         let Some(Event { function: name, .. }) = events.first() else { continue };
-        let function = Function::start(&emulator, name, &settings).await?;
+        let function = Function::start(&emulator, artefacts, name, &settings).await?;
         for event in events {
             client.batch_execute(&fixture).await.context("events/fixture.sql")?;
             let payload = fs::read_to_string(&event.path).with_context(|| event.path.display().to_string())?;
@@ -105,14 +139,14 @@ struct Function {
 }
 
 impl Function {
-    async fn start(emulator: &Path, name: &str, settings: &Settings) -> Result<Self> {
-        let folder = unpack(name)?;
+    async fn start(emulator: &Path, artefacts: &Artefacts, name: &str, settings: &Settings) -> Result<Self> {
+        let folder = unpack(artefacts, name)?;
         let (port, runtime_port) = (free_port()?, free_port()?);
         let log = fs::File::create(folder.join("log")).context("log")?;
         let child = Command::new(emulator)
             .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{port}")])
             .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_port}")])
-            .arg(folder.join("bootstrap"))
+            .arg(program(artefacts.processor, &folder)?)
             .env_clear()
             .envs(settings.variables())
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
@@ -164,10 +198,11 @@ impl Drop for Function {
 }
 
 /// The binary of an artefact, out of its zip.
-fn unpack(name: &str) -> Result<PathBuf> {
-    let artefact = Processor::X86_64.folder().join(format!("{name}.zip"));
-    let file = fs::File::open(&artefact)
-        .with_context(|| format!("{}: run `cargo xtask build --x86-64`", artefact.display()))?;
+fn unpack(artefacts: &Artefacts, name: &str) -> Result<PathBuf> {
+    let artefact = artefacts.folder.join(format!("{name}.zip"));
+    let build = if artefacts.processor == Processor::Arm64 { "build" } else { "build --x86-64" };
+    let file =
+        fs::File::open(&artefact).with_context(|| format!("{}: run `cargo xtask {build}`", artefact.display()))?;
     let mut zip = ZipArchive::new(file).with_context(|| artefact.display().to_string())?;
     let mut binary = Vec::new();
     zip.by_name("bootstrap").with_context(|| artefact.display().to_string())?.read_to_end(&mut binary)?;
@@ -177,4 +212,19 @@ fn unpack(name: &str) -> Result<PathBuf> {
     fs::write(&path, binary).with_context(|| path.display().to_string())?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(folder)
+}
+
+/// What the emulator starts: the binary, or a script that runs it through QEMU where this machine has another
+/// processor.
+fn program(processor: Processor, folder: &Path) -> Result<PathBuf> {
+    let binary = folder.join("bootstrap");
+    if Processor::here() == Some(processor) {
+        return Ok(binary);
+    }
+    let qemu = Package::Qemu.find().ok_or_else(|| anyhow!("qemu-aarch64 is missing: apt install qemu-user"))?;
+    let script = folder.join("through-qemu");
+    let text = format!("#!/bin/sh\nexec {} -L {ARM64_LIBRARIES} {}\n", qemu.display(), binary.display());
+    fs::write(&script, text).with_context(|| script.display().to_string())?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    Ok(script)
 }

@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use build::Processor;
 use clap::{CommandFactory, Parser, Subcommand};
+use emulator::Artefacts;
 use tokio::signal;
 
 /// Runs, tests, builds and measures the task API.
@@ -60,8 +61,12 @@ enum Command {
         #[arg(long)]
         x86_64: bool,
     },
-    /// Replay the events with the x86-64 artefacts under Lambda's own emulator, over a Postgres with TLS and SCRAM
-    Emulate,
+    /// Replay the events with the artefacts under Lambda's own emulator, over a Postgres with TLS and SCRAM
+    Emulate {
+        /// Those for arm64, which are deployed, instead of those for x86-64; through QEMU where this is no arm64
+        #[arg(long)]
+        arm64: bool,
+    },
     /// Print a token of a user
     Token {
         /// The user's id, of the kind that `USER_IDS` says
@@ -140,7 +145,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Replay { function } => replay::run(function.as_deref()).await,
         Command::Build { x86_64: false } => build::run(Processor::Arm64).await,
         Command::Build { x86_64: true } => build::run(Processor::X86_64).await,
-        Command::Emulate => emulator::run().await.map(|count| println!("{count} passed, 0 failed")),
+        Command::Emulate { arm64 } => {
+            let processor = if arm64 { Processor::Arm64 } else { Processor::X86_64 };
+            emulator::run(&Artefacts::all(processor)).await.map(|count| println!("{count} passed, 0 failed"))
+        }
         Command::Token { user, hours } => token::run(&user, hours),
         Command::Smoke(options) => smoke::run(&options).await,
         Command::Openapi => openapi::write(),

@@ -16,7 +16,9 @@ use tokio::{
 use crate::{
     bench, browser,
     build::{self, Processor},
-    dev, emulator, events, faults,
+    dev,
+    emulator::{self, Artefacts},
+    events, faults,
     postgres::{Durability, Server, TESTS},
     replay,
     settings::{self, root},
@@ -56,11 +58,12 @@ enum Step {
     Faults,
     Artefacts,
     Emulator,
+    Arm64,
     Budgets,
 }
 
 impl Step {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Format,
         Self::Clippy,
         Self::Template,
@@ -73,6 +76,7 @@ impl Step {
         Self::Faults,
         Self::Artefacts,
         Self::Emulator,
+        Self::Arm64,
         Self::Budgets,
     ];
 
@@ -91,6 +95,7 @@ impl Step {
             Self::Faults => ("faults", "the fault suite, in its short form"),
             Self::Artefacts => ("artefacts", "a build of the artefacts"),
             Self::Emulator => ("emulator", "the artefacts under Lambda's emulator"),
+            Self::Arm64 => ("arm64", "artefacts for arm64, under Lambda's emulator"),
             Self::Budgets => ("budgets", "the number of instructions of a request"),
         }
     }
@@ -99,11 +104,19 @@ impl Step {
     fn is_possible(self) -> bool {
         match self {
             Self::Artefacts | Self::Emulator => Processor::here() == Some(Processor::X86_64),
+            Self::Arm64 => {
+                let packages = [Package::Qemu, Package::Arm64Libraries];
+                Processor::here().is_some() && packages.iter().all(|package| package.find().is_some())
+            }
             Self::Budgets => Processor::here() == Some(Processor::X86_64) && Package::Valgrind.find().is_some(),
             _ => true,
         }
     }
 }
+
+/// The functions that are tested on arm64, each of which takes half a minute to link: one that reads and one that
+/// writes. `cargo xtask build && cargo xtask emulate --arm64` is for all of them.
+const ON_ARM64: [&str; 2] = ["list-tasks", "create-task"];
 
 /// What the steps share.
 struct Run {
@@ -134,7 +147,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             Some(step @ (Step::Tests | Step::Events | Step::SignIn | Step::Frontend)) => {
                 (vec![Step::Build, step], None)
             }
-            Some(step @ (Step::Emulator | Step::Budgets)) => (vec![Step::Artefacts, step], None),
+            Some(step @ (Step::Emulator | Step::Arm64 | Step::Budgets)) => (vec![Step::Artefacts, step], None),
             Some(step) => (vec![step], None),
             None => (vec![Step::Build, Step::Tests], Some(name.to_owned())),
         },
@@ -227,7 +240,14 @@ impl Run {
                 build::run_with(Processor::X86_64, &bench::FLOORS).await?;
                 "built".into()
             }
-            Step::Emulator => format!("{} events passed", emulator::run().await?),
+            Step::Emulator => {
+                format!("{} events passed", emulator::run(&Artefacts::all(Processor::X86_64)).await?)
+            }
+            Step::Arm64 => {
+                build::some(Processor::Arm64, &ON_ARM64).await?;
+                let count = emulator::run(&Artefacts::some(Processor::Arm64, &ON_ARM64)).await?;
+                format!("{count} events passed")
+            }
             Step::Budgets => {
                 bench::budgets(true).await?;
                 "within".into()

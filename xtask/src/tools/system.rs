@@ -23,10 +23,17 @@ pub(crate) enum Package {
     Faketime,
     /// Counts instructions.
     Valgrind,
+    /// Runs programs for arm64 on another processor.
+    Qemu,
+    /// The C library that programs for arm64 need.
+    Arm64Libraries,
 }
 
+/// Where Debian has the libraries of arm64.
+pub(crate) const ARM64_LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+
 impl Package {
-    const ALL: [Self; 3] = [Self::PgBouncer, Self::Faketime, Self::Valgrind];
+    const ALL: [Self; 5] = [Self::PgBouncer, Self::Faketime, Self::Valgrind, Self::Qemu, Self::Arm64Libraries];
 
     /// Debian's name of it.
     const fn name(self) -> &'static str {
@@ -34,6 +41,8 @@ impl Package {
             Self::PgBouncer => "pgbouncer",
             Self::Faketime => "libfaketime",
             Self::Valgrind => "valgrind",
+            Self::Qemu => "qemu-user",
+            Self::Arm64Libraries => "libc6-arm64-cross",
         }
     }
 
@@ -43,6 +52,7 @@ impl Package {
             Self::PgBouncer => "what goes through a pooler",
             Self::Faketime => "steps of the clock",
             Self::Valgrind => "the number of instructions of a request",
+            Self::Qemu | Self::Arm64Libraries => "the artefacts for arm64",
         }
     }
 
@@ -58,6 +68,12 @@ impl Package {
                 folders.map(|folder| folder.join("libfaketime.so.1")).find(|library| library.exists())
             }
             Self::Valgrind => on_path("valgrind"),
+            // On arm64 they run as they are.
+            Self::Qemu | Self::Arm64Libraries if cfg!(target_arch = "aarch64") => Some(PathBuf::new()),
+            Self::Qemu => on_path("qemu-aarch64").or_else(|| on_path("qemu-aarch64-static")),
+            Self::Arm64Libraries => {
+                Some(PathBuf::from(ARM64_LIBRARIES)).filter(|folder| folder.join("lib/ld-linux-aarch64.so.1").exists())
+            }
         }
     }
 }
@@ -74,6 +90,7 @@ pub(crate) async fn prepare() -> Result<Vec<String>> {
     }
     let missing = missing();
     let mut not_tested: Vec<_> = missing.iter().map(|package| package.purpose().to_owned()).collect();
+    not_tested.dedup();
     if !SmallDisk::is_possible() {
         not_tested.push("a full disk (root makes a small one, where it may mount)".into());
     }
