@@ -26,6 +26,7 @@ mod plans;
 mod pooler;
 mod races;
 mod retries;
+mod rotation;
 mod row_level_security;
 mod schemathesis;
 mod telemetry;

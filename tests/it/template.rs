@@ -141,8 +141,9 @@ fn secrets_come_from_secrets_manager() {
     }
     let with_tokens: BTreeSet<_> =
         ROUTES.iter().filter(|route| route.access == Access::User).map(|route| route.function).collect();
-    // The URL of each of them and of `health`, their secret, and the URL of `migrate`.
-    assert_eq!(secrets, 2 * with_tokens.len() + 1 + 1);
+    // The URL of each of them and of `health`, their secret, and both URLs of `migrate`, which lets the login of the
+    // first call the functions.
+    assert_eq!(secrets, 2 * with_tokens.len() + 1 + 2);
 }
 
 /// The texts that a value may become.
@@ -464,4 +465,23 @@ async fn functions_run_with_the_variables_of_the_template() {
         assert_eq!(answer["statusCode"], 200, "{id}: {answer} {given:?}");
         assert_eq!(answer["headers"]["access-control-allow-origin"], ORIGIN, "{id}: {answer}");
     }
+}
+
+/// The zips have all roots that Let's Encrypt issues from, or has announced, and each is good for another year.
+#[test]
+fn the_databases_roots_are_complete_and_good_for_a_year() {
+    let roots = openssl::x509::X509::stack_from_pem(&std::fs::read(tests::root().join("shared/roots.pem")).unwrap());
+    let roots = roots.unwrap();
+    let in_a_year = openssl::asn1::Asn1Time::days_from_now(365).unwrap();
+    let name = |root: &openssl::x509::X509| {
+        let names = root.subject_name().entries_by_nid(openssl::nid::Nid::COMMONNAME);
+        names.map(|name| name.data().as_utf8().unwrap().to_string()).collect::<String>()
+    };
+    for root in &roots {
+        assert!(*root.not_after() > in_a_year, "{} ends {}: find its successor", name(root), root.not_after());
+        assert!(root.verify(&root.public_key().unwrap()).unwrap(), "{} is no root", name(root));
+    }
+    // https://letsencrypt.org/certificates/
+    let names: BTreeSet<_> = roots.iter().map(name).collect();
+    assert_eq!(names, ["ISRG Root X1", "ISRG Root X2", "Root YE", "Root YR"].map(str::to_owned).into());
 }

@@ -185,6 +185,10 @@ impl Cluster {
         };
         // macOS has no C.UTF-8.
         initdb("C.UTF-8").or_else(|_| initdb("C"))?;
+        // The first line that fits counts: who is a member of this role, which a test makes, has to know a password.
+        let access = unfinished.join("pg_hba.conf");
+        let rules = fs::read_to_string(&access).with_context(|| access.display().to_string())?;
+        fs::write(&access, format!("host all +needs_password 127.0.0.1/32 scram-sha-256\n{rules}"))?;
         fs::rename(&unfinished, &self.data).with_context(|| self.data.display().to_string())
     }
 

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::{
     settings::{root, target},
-    tools::Sam,
+    tools::{self, Sam},
     ui::step,
 };
 
@@ -120,6 +120,24 @@ pub(crate) async fn check(sam: &Sam) -> Result<()> {
         if !output.status.success() {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             bail!("{}{}", text(&output.stdout), text(&output.stderr));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the workflows of `.github`, without asking anything of anybody.
+pub(crate) async fn check_workflows() -> Result<()> {
+    step("Checking the workflows");
+    let tools = tools::workflow_checks().await?;
+    let mut zizmor = Command::new(tools.join("zizmor"));
+    zizmor.args(["--offline", "--quiet", ".github/workflows"]);
+    let mut actionlint = Command::new(tools.join("actionlint"));
+    actionlint.arg("-shellcheck").arg(tools.join("shellcheck"));
+    for mut command in [zizmor, actionlint] {
+        let output = command.current_dir(root()).output().await?;
+        if !output.status.success() {
+            let text = [output.stdout, output.stderr].concat();
+            bail!("{}", String::from_utf8_lossy(&text));
         }
     }
     Ok(())

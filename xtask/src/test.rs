@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Child,
+    task::JoinHandle,
     try_join,
 };
 
@@ -49,6 +49,7 @@ enum Step {
     Format,
     Clippy,
     Template,
+    Workflows,
     Client,
     Build,
     Tests,
@@ -63,10 +64,11 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Format,
         Self::Clippy,
         Self::Template,
+        Self::Workflows,
         Self::Client,
         Self::Build,
         Self::Tests,
@@ -86,6 +88,7 @@ impl Step {
             Self::Format => ("format", "the format of the code"),
             Self::Clippy => ("clippy", "clippy"),
             Self::Template => ("template", "template.yaml with AWS's tools"),
+            Self::Workflows => ("workflows", "the workflows of .github with zizmor and actionlint"),
             Self::Client => ("client", "a TypeScript client made from openapi.json"),
             Self::Build => ("build", "a build of the functions"),
             Self::Tests => ("tests", "unit and end-to-end tests"),
@@ -114,9 +117,9 @@ impl Step {
     }
 }
 
-/// The functions that are tested on arm64, each of which takes half a minute to link: one that reads and one that
-/// writes. `cargo xtask build && cargo xtask emulate --arm64` is for all of them.
-const ON_ARM64: [&str; 2] = ["list-tasks", "create-task"];
+/// The function that is tested on arm64; each takes half a minute to link. `cargo xtask build && cargo xtask emulate
+/// --arm64` is for all of them.
+const ON_ARM64: [&str; 1] = ["list-tasks"];
 
 /// What the steps share.
 struct Run {
@@ -127,7 +130,7 @@ struct Run {
     /// Which tests run; all without.
     filter: Option<String>,
     /// The artefacts, which are built while other steps wait for what they started.
-    artefacts: Option<Child>,
+    artefacts: Option<JoinHandle<Result<()>>>,
 }
 
 /// Runs the steps that are asked for; the last lines say what each did and how long it took.
@@ -170,7 +173,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         step(&format!("[{}/{total}] Testing {what}", number + 1));
         let started = Instant::now();
         if one == Step::Tests && builds_artefacts {
-            run.artefacts = Some(build::begin(&bench::FLOORS).await?);
+            run.artefacts = Some(tokio::spawn(build::in_background(&bench::FLOORS, &ON_ARM64)));
         }
         let result = run.step(one).await.with_context(|| format!("Step {name} failed"))?;
         done.push((name.to_owned(), result, started.elapsed()));
@@ -188,8 +191,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 impl Run {
     /// Installs what the steps need, all at once and before anything that takes long.
     async fn prepare(filter: Option<String>) -> Result<Self> {
-        let (_, _, _, _, schemathesis, issuers, sam, ()) = try_join!(
+        let (_, _, _, _, _, schemathesis, issuers, sam, ()) = try_join!(
             tools::cargo_lambda(),
+            tools::workflow_checks(),
             tools::postgres(),
             tools::chromium(),
             tools::zig(),
@@ -208,6 +212,10 @@ impl Run {
             Step::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?,
             Step::Template => {
                 template::check(self.sam()?).await?;
+                "passed".into()
+            }
+            Step::Workflows => {
+                template::check_workflows().await?;
                 "passed".into()
             }
             Step::Client => {
@@ -233,9 +241,9 @@ impl Run {
             }
             Step::Faults => format!("{} kinds of fault passed", faults::run(&faults::Options::short()).await?),
             Step::Artefacts => {
-                if let Some(mut begun) = self.artefacts.take() {
+                if let Some(begun) = self.artefacts.take() {
                     // What is wrong is said by the build that follows.
-                    begun.wait().await?;
+                    let _ = begun.await;
                 }
                 build::run_with(Processor::X86_64, &bench::FLOORS).await?;
                 "built".into()

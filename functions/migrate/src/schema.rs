@@ -93,7 +93,9 @@ pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_
     fix_search_path(transaction).await?;
     transaction.batch_execute(&names.make_role()).await.map_err(Failure::schema)?;
     let role = &names.role;
-    let (guards, functions) = (names.guard_tables(), names.make_functions());
+    let guards = names.guard_tables();
+    // What the functions are does not depend on who calls them.
+    let functions = Names { login: "CURRENT_USER".into(), ..names.clone() }.make_functions();
     let is_guarded = guards_of == Guards::OfNewerRelease || {
         let made = comment(transaction, "task_api").await?;
         let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
@@ -102,15 +104,19 @@ pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_
     };
     let functions_text: String = value(transaction, "SELECT md5($1)", &functions).await?;
     let is_made = comment(transaction, RELEASE_SCHEMA).await?.get("text") == Some(&functions_text.as_str().into())
-        && functions_state(transaction, names).await? == State::Present
-        && may_call(transaction, names).await?;
-    if !is_guarded || !is_made {
+        && functions_state(transaction, names).await? == State::Present;
+    let may_call = is_made && may_call(transaction, names).await?;
+    if !is_guarded || !may_call {
         // Only a member may give functions to the role; no login may stay one.
         transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await.map_err(Failure::schema)?;
+        if is_made && !may_call {
+            transaction.batch_execute(&names.let_login_call()).await.map_err(Failure::schema)?;
+        }
         if !is_made {
+            let names = Names { login: logins(transaction, names).await?, ..names.clone() };
             let schema = format!("DROP SCHEMA IF EXISTS {RELEASE_SCHEMA} CASCADE; CREATE SCHEMA {RELEASE_SCHEMA}");
             transaction.batch_execute(&schema).await.map_err(Failure::schema)?;
-            transaction.batch_execute(&functions).await.map_err(Failure::schema)?;
+            transaction.batch_execute(&names.make_functions()).await.map_err(Failure::schema)?;
             let fingerprint: String = query(transaction, &names.fingerprint()).await?;
             let comment = serde_json::json!({ "fingerprint": fingerprint, "text": functions_text });
             set_comment(transaction, RELEASE_SCHEMA, &comment).await?;
@@ -177,6 +183,21 @@ async fn may_call(transaction: &Transaction<'_>, names: &Names) -> Result<bool, 
         ),
     )
     .await
+}
+
+/// The login of the routes, and others that may call this release's functions by now: while a password is rotated,
+/// the versions before and after it log in with one each.
+async fn logins(transaction: &Transaction<'_>, names: &Names) -> Result<String, Failure> {
+    let sql = "SELECT quote_ident(r.rolname)
+        FROM pg_catalog.pg_namespace AS n
+        CROSS JOIN aclexplode(n.nspacl) AS a
+        JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+        WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.rolcanlogin AND r.rolname <> CURRENT_USER
+        ORDER BY 1";
+    let rows = transaction.query(sql, &[&RELEASE_SCHEMA]).await.map_err(Failure::database)?;
+    let mut logins = vec![names.login.clone()];
+    logins.extend(rows.iter().map(|row| row.get(0)).filter(|login| *login != names.login));
+    Ok(logins.join(", "))
 }
 
 /// Marks the functions of other releases as superseded, and removes those that have been for long.

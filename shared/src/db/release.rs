@@ -62,7 +62,7 @@ const TABLES_FINGERPRINT: &str = include_str!("tables_fingerprint.sql");
 pub struct Names {
     /// The role that the functions belong to.
     pub role: String,
-    /// The role that routes log in as, quoted, or `CURRENT_USER`.
+    /// The role that routes log in as, quoted, or `CURRENT_USER`; or several with commas between them.
     pub login: String,
     /// The kind of ids that users have.
     pub user_ids: UserIds,
@@ -164,7 +164,13 @@ impl Names {
                 sql.push_str(&self.fill(&text));
             }
         }
-        sql + &self.fill(include_str!("privileges.sql"))
+        sql + &self.let_login_call()
+    }
+
+    /// Says who owns the functions, and that the login may call them; other logins that may go on doing so.
+    #[must_use]
+    pub fn let_login_call(&self) -> String {
+        self.fill(include_str!("privileges.sql"))
     }
 
     /// A query for what the functions are now.

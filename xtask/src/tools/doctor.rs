@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{process::Command, try_join};
 
-use super::{Sam, cargo_lambda, chromium, issuers, node, postgres, sam, schemathesis, system, zig};
+use super::{Sam, cargo_lambda, chromium, issuers, node, postgres, sam, schemathesis, system, workflow_checks, zig};
 use crate::{
     browser,
     postgres::{Durability, Server, free_port},
@@ -22,8 +22,9 @@ const START: Duration = Duration::from_secs(10);
 /// Installs everything, and runs each.
 pub(crate) async fn doctor() -> Result<()> {
     let not_tested = system::prepare().await?;
-    let (_, node, _, _, _, _, _, sam, ()) = try_join!(
+    let (_, _, node, _, _, _, _, _, sam, ()) = try_join!(
         cargo_lambda(),
+        workflow_checks(),
         node(),
         postgres(),
         chromium(),

@@ -38,6 +38,15 @@ static SCHEMATHESIS: Environment =
 static ISSUERS: Environment =
     Environment::new("issuers", "PyJWT, python-jose and python-dotenv", include_str!("../../tools/issuers.txt"));
 
+static WORKFLOWS: Environment =
+    Environment::new("workflows", "zizmor and actionlint", include_str!("../../tools/workflows.txt"));
+
+/// The folder with zizmor, actionlint, and shellcheck, which the latter looks for.
+pub(crate) async fn workflow_checks() -> Result<PathBuf> {
+    WORKFLOWS.program("zizmor", &["--version"]).await?;
+    Ok(WORKFLOWS.bin())
+}
+
 /// The binary of cargo-lambda.
 pub(crate) async fn cargo_lambda() -> Result<PathBuf> {
     DEV.program("cargo-lambda", &["lambda", "--version"]).await
@@ -73,7 +82,11 @@ pub(crate) async fn sam() -> Result<Sam> {
     Ok(Sam {
         cfn_lint: AWS.bin().join("cfn-lint"),
         python: AWS.bin().join("python"),
-        emulator: AWS.packages()?.join("samcli/local/rapid/aws-lambda-rie-x86_64"),
+        emulator: AWS.packages()?.join("samcli/local/rapid").join(if cfg!(target_arch = "aarch64") {
+            "aws-lambda-rie-arm64"
+        } else {
+            "aws-lambda-rie-x86_64"
+        }),
         cli,
     })
 }
