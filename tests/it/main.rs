@@ -25,6 +25,7 @@ mod ownership;
 mod plans;
 mod pooler;
 mod races;
+mod restore;
 mod retries;
 mod rotation;
 mod row_level_security;
