@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Where the API is, such as the output `ApiUrl` of its stack
     #[arg(long)]
     url: String,
-    /// The id of the user whose token is in SMOKE_TOKEN; the token's `sub` when it is not given
+    /// The id of the user whose token is in `SMOKE_TOKEN`; the token's `sub` when it is not given
     #[arg(long)]
     user: Option<String>,
 }
@@ -49,7 +49,10 @@ async fn check(options: &Options, token: Option<&str>) -> Result<()> {
     let base = options.url.trim_end_matches('/');
     ensure!(base.starts_with("https://") || base.starts_with("http://"), "--url: {base:?} is no http(s):// address");
     let (status, body) = get(base, "/health", None).await?;
-    ensure!(status == 200 && body["status"] == "ok", "GET /health: expected 200 and status ok, got {status} {body}");
+    ensure!(
+        status == 200 && body.get("status").is_some_and(|status| status == "ok"),
+        "GET /health: expected 200 and status ok, got {status} {body}"
+    );
     print("ok: the API reaches its database, and the schema is this release's");
 
     let tasks = |user: &str| format!("/api/{}/tasks?limit=1", utf8_percent_encode(user, NON_ALPHANUMERIC));
@@ -80,7 +83,7 @@ async fn check(options: &Options, token: Option<&str>) -> Result<()> {
 fn subject(token: &str) -> Option<String> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
-    claims["sub"].as_str().map(str::to_owned)
+    claims.get("sub")?.as_str().map(str::to_owned)
 }
 
 /// Status and body of an answer.
