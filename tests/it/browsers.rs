@@ -87,7 +87,7 @@ async fn an_api_may_have_a_path_before_its_own() {
         let location = headers["location"].as_str().unwrap();
         assert!(status == 201 && location.starts_with(&format!("{base}/api/1/tasks/")), "{location}");
         let (status, headers) = send(Request::new("POST", "/api/1/tasks/3")).await;
-        assert_eq!((status, &headers["allow"]), (405, &json!("GET, PUT, DELETE")), "{base}");
+        assert_eq!((status, &headers["allow"]), (405, &json!("GET, HEAD, PUT, DELETE")), "{base}");
         let (status, headers) = send(Request::new("GET", "/api/1/tasks/?a=b")).await;
         assert_eq!((status, &headers["location"]), (307, &json!(format!("{base}/api/1/tasks?a=b"))), "{base}");
         assert_eq!(send(Request::new("GET", "/nowhere")).await.0, 404, "{base}");

@@ -36,10 +36,9 @@ async fn wrong_configuration_is_one_line_with_the_variables_name() {
         let line = refuses_to_start(name, &[secret]).await;
         assert!(line.starts_with(&format!("{name}: DATABASE_URL: is missing")), "{line}");
     }
-    for name in ["health", "migrate"] {
-        let line = refuses_to_start(name, &[secret]).await;
-        assert!(line.starts_with(&format!("{name}: DATABASE_URL: is missing")), "{line}");
-    }
+    // `migrate` starts all the same, as CloudFormation waits for an answer of it: see cloudformation.rs.
+    let line = refuses_to_start("health", &[secret]).await;
+    assert!(line.starts_with("health: DATABASE_URL: is missing"), "{line}");
     for (variable, value) in [
         ("DATABASE_URL", "postgres://u:hidden@127.0.0.1/d?nonsense=1"),
         ("BETTER_AUTH_SECRET", "hidden"),

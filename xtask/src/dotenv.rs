@@ -24,8 +24,10 @@ fn binding(text: &str) -> (Option<(String, String)>, &str) {
     let nothing = || (None, text.split_once(['\n', '\r']).map_or("", |(_, after)| after));
     let Some((name, rest)) = name(text) else { return nothing() };
     let Some(rest) = rest.trim_start_matches(is_blank).strip_prefix('=') else { return nothing() };
+    let is_spaced = rest.starts_with(is_blank);
     let rest = rest.trim_start_matches(is_blank);
     let (value, rest) = match rest.chars().next() {
+        Some('#') if is_spaced => (String::new(), rest),
         Some(quote @ ('\'' | '"')) => match quoted(rest, quote) {
             Some(found) => found,
             None => return nothing(),
