@@ -1,12 +1,11 @@
 "use client";
 
 import { useState, type FormEvent, type KeyboardEvent } from "react";
-import { MAX_DESCRIPTION, MAX_TITLE, type Changes, type Task } from "@/lib/api";
+import { MAX_DESCRIPTION, MAX_TITLE, type Changes } from "@/lib/api";
+import type { Draft } from "./task-item";
 
 interface Props {
-  values: Changes;
-  /** What the task is now, when somebody else has changed it. */
-  theirs?: Task;
+  draft: Draft;
   onSave: (values: Changes) => void;
   onCancel: () => void;
 }
@@ -17,9 +16,17 @@ function startAtTheEnd(input: HTMLInputElement | null) {
   input?.setSelectionRange(input.value.length, input.value.length);
 }
 
-export function EditForm({ values, theirs, onSave, onCancel }: Props) {
+const WORDS = {
+  none: { cancel: "Cancel", save: "Save" },
+  changed: { cancel: "Keep theirs", save: "Save mine" },
+  deleted: { cancel: "Leave it deleted", save: "Add it again" },
+};
+
+export function EditForm({ draft: { values, base, elsewhere }, onSave, onCancel }: Props) {
   const [title, setTitle] = useState(values.title);
   const [description, setDescription] = useState(values.description ?? "");
+
+  const words = WORDS[elsewhere ?? "none"];
 
   function submit(event: FormEvent) {
     event.preventDefault();
@@ -27,20 +34,22 @@ export function EditForm({ values, theirs, onSave, onCancel }: Props) {
   }
 
   function cancelOnEscape(event: KeyboardEvent) {
-    if (event.key === "Escape") onCancel();
+    // Within an input method, Escape is for the input method.
+    if (event.key === "Escape" && !event.nativeEvent.isComposing) onCancel();
   }
 
   return (
     <form method="post" className="edit" onSubmit={submit} onKeyDown={cancelOnEscape}>
-      {theirs && (
+      {elsewhere === "changed" && (
         <div className="problem" role="alert">
           <p>This task was changed somewhere else while you were editing it. It is now:</p>
           <blockquote>
-            <strong>{theirs.title}</strong>
-            {theirs.description && <><br />{theirs.description}</>}
+            <strong>{base.task.title}</strong>
+            {base.task.description && <><br />{base.task.description}</>}
           </blockquote>
         </div>
       )}
+      {elsewhere === "deleted" && <p className="problem" role="alert">This task was deleted somewhere else while you were editing it.</p>}
       <label className="field">
         Title
         <input value={title} onChange={(event) => setTitle(event.target.value)} maxLength={MAX_TITLE} required ref={startAtTheEnd} />
@@ -50,8 +59,8 @@ export function EditForm({ values, theirs, onSave, onCancel }: Props) {
         <textarea value={description} onChange={(event) => setDescription(event.target.value)} maxLength={MAX_DESCRIPTION} rows={3} />
       </label>
       <div className="actions">
-        <button type="button" onClick={onCancel}>{theirs ? "Keep theirs" : "Cancel"}</button>
-        <button className="primary">{theirs ? "Save mine" : "Save"}</button>
+        <button type="button" onClick={onCancel}>{words.cancel}</button>
+        <button className="primary">{words.save}</button>
       </div>
     </form>
   );

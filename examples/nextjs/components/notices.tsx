@@ -25,7 +25,7 @@ export function Notices({ children }: { children: ReactNode }) {
   const notify = useCallback<Notify>(
     (kind, text) => {
       const id = nextId.current++;
-      setNotices((notices) => [...notices.filter((notice) => notice.text !== text).slice(-2), { id, kind, text }]);
+      setNotices((notices) => [...notices.filter((notice) => notice.text !== text), { id, kind, text }]);
       if (kind === "done") setTimeout(() => close(id), SHOWN_MS);
     },
     [close],

@@ -5,9 +5,10 @@ import { useCallback, useState } from "react";
 import { SessionEnded } from "@/lib/access-token";
 import { Conflict, createApi } from "@/lib/api";
 import { authClient } from "@/lib/auth-client";
-import { retryDelay, shouldRetry } from "@/lib/retry";
+import { isNetworkError, retryDelay, shouldRetry } from "@/lib/retry";
 import { announce, useOtherTabs, type Event } from "@/lib/tabs";
 import { ApiContext } from "@/lib/tasks";
+import { leave } from "@/lib/unsaved";
 import { Logo } from "./logo";
 import { Notices, useNotify } from "./notices";
 import { TaskList } from "./task-list";
@@ -35,16 +36,17 @@ function Connected({ apiUrl, user }: { apiUrl: string; user: User }) {
   const [client] = useState(() => {
     const endSession = (error: Error) => {
       if (!(error instanceof SessionEnded)) return false;
-      window.location.assign("/sign-in?ended");
+      leave("/sign-in?ended");
       return true;
     };
     return new QueryClient({
       queryCache: new QueryCache({ onError: (error) => void endSession(error) }),
       mutationCache: new MutationCache({
-        onError: (error, _input, _context, { meta }) => {
+        onError: (error, input, _context, { meta }) => {
           // The form shows a conflict itself.
           if (endSession(error) || error instanceof Conflict) return;
-          notify("problem", `${String(meta?.failure ?? "It did not work.")} ${explain(error)}`);
+          const failure = meta?.failure as ((input: unknown) => string) | undefined;
+          notify("problem", `${failure?.(input) ?? "It did not work."} ${explain(error)}`);
         },
       }),
       defaultOptions: {
@@ -63,13 +65,22 @@ function Connected({ apiUrl, user }: { apiUrl: string; user: User }) {
   );
   useOtherTabs(listen);
 
+  const [isSigningOut, setSigningOut] = useState(false);
+
   async function signOut() {
+    setSigningOut(true);
     // What is still on its way to the API needs the session.
-    while (client.isMutating() > 0) await new Promise((resolve) => setTimeout(resolve, 50));
-    const { error } = await authClient.signOut();
-    if (error && error.status !== 401) return notify("problem", `You are still signed in. ${error.message ?? ""}`);
-    announce("session");
-    window.location.assign("/sign-in");
+    const end = Date.now() + 3000;
+    while (client.isMutating() > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (client.isMutating() === 0 || window.confirm("Some changes are not saved yet. Sign out anyway?")) {
+      const failure = await authClient.signOut().then(({ error }) => error, () => ({ status: 0 }));
+      if (!failure || failure.status === 401) {
+        announce("session");
+        return leave("/sign-in");
+      }
+      notify("problem", "You are still signed in: there is no answer. Try again.");
+    }
+    setSigningOut(false);
   }
 
   return (
@@ -78,7 +89,9 @@ function Connected({ apiUrl, user }: { apiUrl: string; user: User }) {
         <header className="bar">
           <Logo />
           <span className="who">{user.name}</span>
-          <button className="quiet" onClick={signOut}>Sign out</button>
+          <button className="quiet" onClick={() => void signOut()} disabled={isSigningOut}>
+            {isSigningOut ? "Signing out…" : "Sign out"}
+          </button>
         </header>
         <main>
           <TaskList />
@@ -89,5 +102,5 @@ function Connected({ apiUrl, user }: { apiUrl: string; user: User }) {
 }
 
 function explain(error: Error): string {
-  return error instanceof TypeError ? "There is no connection to the API." : error.message;
+  return isNetworkError(error) ? "There is no connection to the API." : error.message;
 }

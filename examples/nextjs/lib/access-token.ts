@@ -21,6 +21,9 @@ interface Token {
 /** A token is replaced this long before it expires. */
 const MARGIN_MS = 30_000;
 
+/** How long an answer may take. */
+export const TIMEOUT_MS = 15_000;
+
 export class AccessTokens {
   #current: Promise<Token> | undefined;
 
@@ -47,15 +50,28 @@ export class AccessTokens {
 
   async #fetch(): Promise<Token> {
     const asked = Date.now();
-    const { data, error } = await authClient.token();
-    if (error?.status === 401) throw new SessionEnded();
-    if (!data?.token) throw new NoToken(error?.message ?? "no token");
+    const { data, error } = await withTimeout(authClient.token());
+    if (error?.status === 401) {
+      // Better Auth answers 401 also when it cannot reach its database; this one tells the two apart.
+      const session = await withTimeout(authClient.getSession());
+      if (!session.error && !session.data) throw new SessionEnded();
+      throw new NoToken("The session cannot be read now.");
+    }
+    if (!data?.token) throw new NoToken(error?.message ?? "There is no access token.");
     const { sub, iat, exp } = claims(data.token);
     // Somebody else signed in, in another tab.
     if (sub !== this.userId) throw new SessionEnded();
     // By how long it lives rather than by when it ends: this machine's clock may be wrong.
     return { text: data.token, refreshAt: asked + Math.max((exp - iat) * 1000 - MARGIN_MS, 1000) };
   }
+}
+
+/** A connection that says nothing must not hold up everything that waits for the token. */
+function withTimeout<T>(answer: Promise<T>): Promise<T> {
+  const failed = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new NoToken("There is no answer.")), TIMEOUT_MS);
+  });
+  return Promise.race([answer, failed]);
 }
 
 function claims(token: string): { sub: string; iat: number; exp: number } {

@@ -1,7 +1,7 @@
 /** The task API, through a client that is generated from its `/openapi.json` (`npm run generate`). */
 
 import createClient from "openapi-fetch";
-import { AccessTokens } from "./access-token";
+import { AccessTokens, TIMEOUT_MS } from "./access-token";
 import type { components, paths } from "./schema";
 
 export type Task = components["schemas"]["Task"];
@@ -81,7 +81,10 @@ export type TaskApi = ReturnType<typeof createApi>;
 /** The API for one user. `userId` is the user's id at Better Auth. */
 export function createApi(baseUrl: string, userId: string) {
   const tokens = new AccessTokens(userId);
-  const client = createClient<paths>({ baseUrl });
+  const client = createClient<paths>({
+    baseUrl,
+    fetch: (request) => fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]) }),
+  });
   client.use({
     async onRequest({ request }) {
       request.headers.set("Authorization", `Bearer ${await tokens.get()}`);
@@ -130,16 +133,21 @@ export function createApi(baseUrl: string, userId: string) {
       return (await send(call)).data;
     },
 
-    /** Changes a task that nobody else has changed since it was read. */
-    async update(id: number, etag: string, body: Changes): Promise<Task> {
-      const params = { path: task(id), header: { "If-Match": etag } };
-      try {
+    /** Changes the texts of a task, which nobody else has changed since `base` was read. */
+    async update({ task: base, etag }: Versioned, body: Changes): Promise<Task> {
+      const put = async (etag: string) => {
+        const params = { path: task(base.id), header: { "If-Match": etag } };
         return (await send(() => client.PUT("/api/{user_id}/tasks/{id}", { params, body }))).data;
+      };
+      try {
+        return await put(etag);
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 412) throw error;
-        const current = await get(id);
+        const current = await get(base.id);
         // An attempt before this one may have succeeded although its answer was lost.
-        if (current.task.title === body.title && current.task.description === body.description) return current.task;
+        if (isSame(current.task, body)) return current.task;
+        // Only something else was changed, such as whether the task is completed.
+        if (isSame(current.task, base)) return put(current.etag);
         throw new Conflict(current);
       }
     },
@@ -153,6 +161,10 @@ export function createApi(baseUrl: string, userId: string) {
       }
     },
   };
+}
+
+function isSame(one: Changes, other: Changes): boolean {
+  return one.title === other.title && one.description === other.description;
 }
 
 function versioned({ data, response }: { data: Task; response: Response }): Versioned {

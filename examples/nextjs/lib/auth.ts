@@ -3,7 +3,7 @@
 import { betterAuth } from "better-auth";
 import { jwt } from "better-auth/plugins";
 import { Pool } from "pg";
-import { appUrl, databaseUrl, secret } from "./settings.ts";
+import { appUrl, clientAddressHeader, databaseUrl, secret } from "./settings.ts";
 
 function create() {
   const database = new Pool({
@@ -25,8 +25,12 @@ function create() {
     user: { deleteUser: { enabled: true } },
     // API: off, because the cached session is a JWT as well, and is not an access token.
     session: { cookieCache: { enabled: false } },
-    // On in production, where it belongs; tests sign up more often than people do.
-    rateLimit: process.env.RATE_LIMIT === "off" ? { enabled: false } : {},
+    // On in production, and counted in the database, as there may be many processes. Tests sign up more often than
+    // people do.
+    rateLimit: process.env.RATE_LIMIT === "off" ? { enabled: false } : { storage: "database" },
+    // Attempts are counted by address, which the proxy before this application has to say in a header that clients
+    // cannot set: see .env.example.
+    advanced: { ipAddress: { ipAddressHeaders: [clientAddressHeader()] } },
     telemetry: { enabled: false },
     plugins: [
       jwt({

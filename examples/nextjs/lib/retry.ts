@@ -17,7 +17,7 @@ export function retryDelay(failures: number, error: Error): number {
   return Math.max(asked, 300 * 2 ** failures) * (1 + Math.random() / 4);
 }
 
-/** `fetch` throws a TypeError when there is no answer. */
-function isNetworkError(error: Error): boolean {
-  return error instanceof TypeError;
+/** `fetch` throws a TypeError when there is no answer, and a TimeoutError when there is none in time. */
+export function isNetworkError(error: Error): boolean {
+  return error instanceof TypeError || error.name === "TimeoutError";
 }

@@ -24,5 +24,8 @@ export const databaseUrl = () =>
   variable("DATABASE_URL", "the postgres:// address of the database", (value) =>
     isUrl(value, "postgres:", "postgresql:"));
 
+/** The header in which the proxy before this application says who calls. */
+export const clientAddressHeader = () => process.env.CLIENT_ADDRESS_HEADER || "x-forwarded-for";
+
 export const secret = () =>
   variable("BETTER_AUTH_SECRET", "at least 32 random characters", (value) => value.length >= 32);

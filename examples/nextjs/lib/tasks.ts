@@ -11,7 +11,7 @@ import {
   type QueryKey,
 } from "@tanstack/react-query";
 import { createContext, useContext } from "react";
-import type { Changes, Task, TaskApi, TaskPage, View } from "./api";
+import type { Changes, Task, TaskApi, TaskPage, Versioned, View } from "./api";
 import { announce } from "./tabs";
 
 const LISTS = ["tasks"];
@@ -35,43 +35,60 @@ export function useTasks(view: View) {
 
 type Lists = [QueryKey, TaskPage | undefined][];
 
-/** Shows a change before the API has made it, and returns what to show again when it fails. */
-async function applyToLists(
-  client: QueryClient,
-  change: (tasks: Task[], view: View) => Task[],
-): Promise<{ before: Lists }> {
-  await client.cancelQueries({ queryKey: LISTS });
-  const before = client.getQueriesData<TaskPage>({ queryKey: LISTS });
-  for (const [key, page] of before) {
-    if (page) client.setQueryData<TaskPage>(key, { ...page, tasks: change(page.tasks, key[1] as View) });
+const listsOf = (client: QueryClient): Lists => client.getQueriesData<TaskPage>({ queryKey: LISTS });
+
+/** Changes what the lists show, before the API is asked again. */
+function changeLists(client: QueryClient, change: (tasks: Task[], key: QueryKey) => Task[]): void {
+  for (const [key, page] of listsOf(client)) {
+    if (page) client.setQueryData<TaskPage>(key, { ...page, tasks: change(page.tasks, key) });
   }
-  return { before };
 }
 
-function restoreLists(client: QueryClient, context: { before: Lists } | undefined): void {
-  for (const [key, page] of context?.before ?? []) client.setQueryData(key, page);
+/** The tasks that are shown `now`, with one of them as it was `before`: other changes stay. */
+function undo(now: Task[], before: Task[], id: number): Task[] {
+  const old = before.find((task) => task.id === id);
+  if (!old) return now.filter((task) => task.id !== id);
+  if (now.some((task) => task.id === id)) return now.map((task) => (task.id === id ? old : task));
+  // Behind the nearest task that came before it and is still there.
+  const ids = new Set(before.slice(0, before.indexOf(old)).map((task) => task.id));
+  return now.toSpliced(now.findLastIndex((task) => ids.has(task.id)) + 1, 0, old);
 }
 
-/**
- * What all changes have in common: `change` is shown at once, `confirm` when the API has answered, and the lists
- * are read again in the end. `failure` is the start of what the user is told when it fails.
- */
-function useChange<Result, Input>(
-  failure: string,
-  send: (api: TaskApi, input: Input) => Promise<Result>,
-  change: (tasks: Task[], input: Input, view: View) => Task[],
-  confirm: (tasks: Task[], input: Input, result: Result) => Task[] = (tasks) => tasks,
-) {
+interface Change<Result, Input> {
+  /** Changes to one task are sent one after the other. */
+  scope?: string;
+  /** What the user is told when it fails. */
+  failure: (input: Input) => string;
+  send: (api: TaskApi, input: Input) => Promise<Result>;
+  /** The id that the changed task has on the page. */
+  id: (input: Input) => number;
+  /** Shows the change before the API has made it. */
+  show: (tasks: Task[], input: Input, view: View) => Task[];
+  /** Shows what the API has answered. */
+  confirm?: (tasks: Task[], input: Input, result: Result) => Task[];
+}
+
+/** What all changes have in common: they are shown at once, undone when they fail, and the lists are read again. */
+function useChange<Result, Input>({ scope, failure, send, id, show, confirm }: Change<Result, Input>) {
   const [api, client] = [useApi(), useQueryClient()];
   return useMutation({
     mutationKey: LISTS,
+    ...(scope && { scope: { id: scope } }),
     meta: { failure },
     mutationFn: (input: Input) => send(api, input),
-    onMutate: (input) => applyToLists(client, (tasks, view) => change(tasks, input, view)),
-    onSuccess: (result, input) => {
-      client.setQueriesData<TaskPage>({ queryKey: LISTS }, (page) => page && { ...page, tasks: confirm(page.tasks, input, result) });
+    onMutate: async (input) => {
+      await client.cancelQueries({ queryKey: LISTS });
+      const before = listsOf(client);
+      changeLists(client, (tasks, key) => show(tasks, input, key[1] as View));
+      return { before };
     },
-    onError: (_error, _input, context) => restoreLists(client, context),
+    onSuccess: (result, input) => {
+      if (confirm) changeLists(client, (tasks) => confirm(tasks, input, result));
+    },
+    onError: (_error, input, context) => {
+      const before = new Map(context?.before.map(([key, page]) => [JSON.stringify(key), page?.tasks ?? []]));
+      changeLists(client, (tasks, key) => undo(tasks, before.get(JSON.stringify(key)) ?? tasks, id(input)));
+    },
     onSettled: () => {
       announce("changed");
       // While another change is under way, its own end reads the lists. Reading now would show it undone.
@@ -79,6 +96,14 @@ function useChange<Result, Input>(
     },
   });
 }
+
+/** Waits until all changes of a task have been answered. */
+export async function settled(client: QueryClient, id: number): Promise<void> {
+  const isOfTask = { predicate: ({ options }: { options: { scope?: { id: string } } }) => options.scope?.id === scopeOf(id) };
+  while (client.isMutating(isOfTask) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+const scopeOf = (id: number) => `task-${id}`;
 
 /** A task that is being created. */
 export interface NewTask {
@@ -103,40 +128,48 @@ export function isProvisional(task: Task): boolean {
 }
 
 export function useCreateTask() {
-  return useChange<Task, NewTask>(
-    "The task was not added.",
-    (api, { task, key }) => api.create(task, key),
-    (tasks, { task, provisionalId }, view) => {
+  return useChange<Task, NewTask>({
+    failure: ({ task }) => `“${task.title}” was not added.`,
+    send: (api, { task, key }) => api.create(task, key),
+    id: ({ provisionalId }) => provisionalId,
+    show: (tasks, { task, provisionalId }, view) => {
       const isShown = view.page === 1 && view.status !== "completed" && !view.search;
       if (!isShown) return tasks;
       const now = new Date().toISOString();
       const shown = { ...task, id: provisionalId, completed: false, user_id: "", created_at: now, updated_at: now };
       return view.order === "newest" || view.order === "changed" ? [shown, ...tasks] : [...tasks, shown];
     },
-    (tasks, { provisionalId }, created) => tasks.map((task) => (task.id === provisionalId ? created : task)),
-  );
+    confirm: (tasks, { provisionalId }, created) =>
+      tasks.map((task) => (task.id === provisionalId ? created : task)),
+  });
 }
 
-export function useCompleteTask() {
-  return useChange<Task, { id: number; completed: boolean }>(
-    "The task was not changed.",
-    (api, { id, completed }) => api.complete(id, completed),
-    (tasks, { id, completed }) => tasks.map((task) => (task.id === id ? { ...task, completed } : task)),
-  );
+export function useCompleteTask(task: Task) {
+  return useChange<Task, { completed: boolean }>({
+    scope: scopeOf(task.id),
+    failure: () => `“${task.title}” was not changed.`,
+    send: (api, { completed }) => api.complete(task.id, completed),
+    id: () => task.id,
+    show: (tasks, { completed }) => tasks.map((shown) => (shown.id === task.id ? { ...shown, completed } : shown)),
+  });
 }
 
-export function useUpdateTask() {
-  return useChange<Task, { id: number; etag: string; changes: Changes }>(
-    "The task was not changed.",
-    (api, { id, etag, changes }) => api.update(id, etag, changes),
-    (tasks, { id, changes }) => tasks.map((task) => (task.id === id ? { ...task, ...changes } : task)),
-  );
+export function useUpdateTask(task: Task) {
+  return useChange<Task, { base: Versioned; changes: Changes }>({
+    scope: scopeOf(task.id),
+    failure: () => `“${task.title}” was not changed.`,
+    send: (api, { base, changes }) => api.update(base, changes),
+    id: () => task.id,
+    show: (tasks, { changes }) => tasks.map((shown) => (shown.id === task.id ? { ...shown, ...changes } : shown)),
+  });
 }
 
-export function useDeleteTask() {
-  return useChange<void, { id: number }>(
-    "The task was not deleted.",
-    (api, { id }) => api.remove(id),
-    (tasks, { id }) => tasks.filter((task) => task.id !== id),
-  );
+export function useDeleteTask(task: Task) {
+  return useChange<void, void>({
+    scope: scopeOf(task.id),
+    failure: () => `“${task.title}” was not deleted.`,
+    send: (api) => api.remove(task.id),
+    id: () => task.id,
+    show: (tasks) => tasks.filter((shown) => shown.id !== task.id),
+  });
 }
