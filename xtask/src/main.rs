@@ -7,6 +7,8 @@ mod browser;
 mod build;
 mod demo;
 mod dev;
+#[cfg(test)]
+mod docs;
 mod dotenv;
 mod emulator;
 mod events;
