@@ -98,7 +98,7 @@ The task API is at http://{address}. Users are in a table of yours: take the id 
 
 cargo xtask token --user <id>
 
-prints a token for it.
+prints a token for it, with the same variables as this command.
 "
         ),
     }
@@ -179,8 +179,11 @@ pub(crate) async fn build() -> Result<()> {
 
 fn welcome(address: SocketAddr, user: &str, token: &str, database: &str) {
     let (base, header) = (format!("http://{address}"), format!("'Authorization: Bearer {token}'"));
-    // A password in the URL is nobody's business who looks over a shoulder.
-    let shown = database.rsplit_once('@').map_or(database, |(_, rest)| rest);
+    // A password is not shown to those who look over a shoulder. A local URL has none, and can be pasted.
+    let shown = match database.rsplit_once('@') {
+        Some((login, rest)) if login.split_once("://").is_some_and(|(_, user)| user.contains(':')) => rest,
+        _ => database,
+    };
     println!(
         "
 The task API is at {base}, its database at {shown}.
@@ -210,6 +213,8 @@ curl -s {base}/sign-up/email -c target/cookies -H 'Content-Type: application/jso
   -d '{{\"name\":\"Alice\",\"email\":\"alice@example.com\",\"password\":\"correct horse battery\"}}'
 
 curl -s {base}/token -b target/cookies
+
+The first answer has your id, the second a token: take both for the curl lines above.
 "
     );
 }
