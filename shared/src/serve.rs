@@ -125,13 +125,14 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
             version: &context.env_config.version,
             route: &route(self.function, request.map_or("", Request::path)),
             status: response.status(),
+            is_failure: response.is_failure(),
             user_id: observed.user_id,
             duration_ms: telemetry::milliseconds(observed.duration),
             database_ms: telemetry::milliseconds(observed.database),
             cold_start,
             reason,
             causes,
-            metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, response.status())),
+            metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, &response)),
         });
         response
     }

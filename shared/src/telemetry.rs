@@ -18,6 +18,7 @@ use tokio_postgres::error::DbError as PostgresError;
 
 use crate::{
     auth::{Caller, IdForLog},
+    http::Response,
     timestamp,
 };
 
@@ -111,6 +112,9 @@ pub(crate) struct RequestLine<'a> {
     /// Method and path pattern, never the path itself.
     pub(crate) route: &'a str,
     pub(crate) status: u16,
+    /// Whether it is logged as an error.
+    #[serde(skip)]
+    pub(crate) is_failure: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<IdForLog>,
     pub(crate) duration_ms: f64,
@@ -133,14 +137,14 @@ pub(crate) struct RequestLine<'a> {
 pub(crate) struct Metrics {
     #[serde(rename = "_aws")]
     aws: Value,
-    /// 1 for an answer of 500 and above, else 0. Lambda's own `Errors` does not count answers.
+    /// 1 for an answer that is a failure of the API's, else 0. Lambda's own `Errors` does not count answers.
     failures: u8,
-    /// 1 for a 401, else 0: a release with a wrong issuer answers it to everybody.
+    /// 1 for a refused token, else 0: a release with a wrong issuer refuses everybody's.
     unauthorized: u8,
 }
 
 impl Metrics {
-    pub(crate) fn new(namespace: &str, status: u16) -> Self {
+    pub(crate) fn new(namespace: &str, response: &Response) -> Self {
         let metrics = |dimensions: Value, names: [&str; 2], unit: &str| {
             let metrics = names.map(|name| json!({ "Name": name, "Unit": unit }));
             json!({ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics })
@@ -154,7 +158,7 @@ impl Metrics {
                 metrics(json!([[]]), ["duration_ms", "database_ms"], "Milliseconds"),
             ],
         });
-        Self { aws, failures: (status >= 500).into(), unauthorized: (status == 401).into() }
+        Self { aws, failures: response.is_failure().into(), unauthorized: response.is_unauthorized().into() }
     }
 }
 
@@ -178,7 +182,7 @@ pub(crate) fn xray_trace_id(header: &str) -> Option<&str> {
 
 /// Writes the line about one request.
 pub(crate) fn request(line: &RequestLine) {
-    let level = if line.status >= 500 { "ERROR" } else { "INFO" };
+    let level = if line.is_failure { "ERROR" } else { "INFO" };
     let mut written = Line::new(level, "request").and(line);
     if let Some(metrics) = &line.metrics {
         written = written.and(metrics);

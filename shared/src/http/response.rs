@@ -173,6 +173,16 @@ impl Response {
         self.status
     }
 
+    /// Whether the API failed, rather than the client.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.status >= 500
+    }
+
+    /// Whether a token was refused.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.status == 401
+    }
+
     /// Adds a header; one of the same name gives way.
     pub(crate) fn header(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
         let value = value.into();
