@@ -113,6 +113,44 @@ fn functions_depend_on_shared_and_never_on_one_another() {
     }
 }
 
+/// The name is in each line of the log, and picks the route of the line.
+#[test]
+fn functions_serve_under_their_own_names() {
+    for function in functions().into_iter().filter(|function| function != "migrate") {
+        let main = tests::read(&format!("functions/{function}/src/main.rs"));
+        assert!(main.contains(&format!("serve(\"{function}\", ")), "{function} serves under another name");
+    }
+}
+
+/// A file that `main.rs` does not name is not compiled, and its tests do not run.
+#[test]
+fn every_file_with_tests_is_compiled() {
+    let main = tests::read("tests/it/main.rs");
+    for entry in std::fs::read_dir(tests::root().join("tests/it")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(name == "main" || main.contains(&format!("mod {name};\n")), "tests/it/main.rs does not name {name}");
+    }
+}
+
+/// Two routes on one path with the same method would be one at API Gateway, and which one is not said. Two patterns that
+/// fit one path would leave the choice to rules that API Gateway and the watch router do not share.
+#[test]
+fn no_two_routes_overlap() {
+    let fits = |one: &str, other: &str| {
+        let is_open = |segment: &str| segment.starts_with('{');
+        let (one, other): (Vec<_>, Vec<_>) = (one.split('/').collect(), other.split('/').collect());
+        one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a == b || is_open(a) || is_open(b))
+    };
+    for (at, one) in ROUTES.iter().enumerate() {
+        for other in &ROUTES[at + 1..] {
+            let same = one.path == other.path && one.method == other.method;
+            let different = one.path != other.path && fits(one.path, other.path);
+            assert!(!same && !different, "{one:?} and {other:?}");
+        }
+    }
+}
+
 /// Every Rust file below a folder, with its code: no comments, no unit tests.
 fn sources(folder: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();

@@ -168,6 +168,26 @@ async fn the_role_sees_nothing_without_a_caller_and_can_do_nothing_else() {
     assert!(!database.value::<bool>(&attributes).await);
 }
 
+/// A column that is added to the tables is one that functions may write, or one that is named here.
+#[tokio::test]
+async fn functions_may_write_every_column_but_those_that_never_change() {
+    let database = Database::migrated().await;
+    let role = role(&database).await;
+    for (table, fixed) in
+        [("task", "created_at, id, user_id"), ("idempotency_key", "key, user_id"), ("task_owner", "user_id")]
+    {
+        for (privilege, expected) in [("SELECT", ""), ("INSERT", ""), ("UPDATE", fixed)] {
+            let sql = format!(
+                "SELECT COALESCE(string_agg(attname, ', ' ORDER BY attname), '') FROM pg_attribute
+                WHERE attrelid = 'task_api.{table}'::REGCLASS AND attnum > 0 AND NOT attisdropped
+                  AND NOT has_column_privilege('{role}', attrelid, attnum, '{privilege}')"
+            );
+            let missing: String = database.value(&sql).await;
+            assert_eq!(missing, expected, "{privilege} on {table}: grant it in shared/src/db/table_privileges.sql");
+        }
+    }
+}
+
 /// Search path, owner and privileges of every function of the release.
 #[tokio::test]
 async fn every_function_is_guarded_as_the_others() {

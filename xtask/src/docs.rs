@@ -65,6 +65,34 @@ fn links_lead_to_files_and_headings() {
     assert!(found > 40, "{found}");
 }
 
+/// A file that is named in backticks, by its path from the root.
+#[test]
+fn files_that_are_named_are_there() {
+    let folders = [
+        "shared/",
+        "functions/",
+        "tests/",
+        "xtask/",
+        "docs/",
+        "bench/",
+        "migrations/",
+        "events/",
+        "examples/",
+        "deploy/",
+    ];
+    let mut found = 0;
+    for (page, text) in pages() {
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = folders.iter().any(|folder| name.starts_with(folder));
+            if is_path && !name.contains(['<', '*', ' ', '…', '{']) {
+                assert!(root().join(name).exists(), "{}: {name} is not there", page.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
 /// The anchor that GitHub gives a heading.
 fn anchor_of(line: &str) -> String {
     let text = line.trim_start_matches('#').trim().to_lowercase();

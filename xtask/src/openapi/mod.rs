@@ -71,6 +71,14 @@ mod tests {
         assert!(committed == text().unwrap(), "openapi.json is old: run `cargo xtask openapi`");
     }
 
+    #[test]
+    fn every_route_is_described() {
+        for route in ROUTES {
+            let summary = operations::of(route)["summary"].as_str().unwrap().to_owned();
+            assert!(!summary.is_empty(), "{} is not described: add it to `described` in operations.rs", route.function);
+        }
+    }
+
     /// Every `$ref` leads somewhere.
     #[test]
     fn references_resolve() {

@@ -125,7 +125,11 @@ fn described(route: &Route) -> Operation {
         "docs" if route.path == "/docs" => {
             ("service", "Read the documentation", "", None, (200, "A page for people.", Value::Null))
         }
-        _ => ("service", "Read this description", "", None, (200, "An OpenAPI document.", json!({ "type": "object" }))),
+        "docs" => {
+            ("service", "Read this description", "", None, (200, "An OpenAPI document.", json!({ "type": "object" })))
+        }
+        // A test says so.
+        _ => ("", "", "", None, (200, "", Value::Null)),
     };
     Operation { tag, summary, description, body, success }
 }
