@@ -19,7 +19,7 @@ use crate::{
     Error, Result,
     app::State,
     config::Env,
-    http::{Cors, Header, Request, Response, ServerEvent, harden},
+    http::{Cors, Header, HttpEvent, Request, Response, add_security_headers},
     routes::ROUTES,
     telemetry::{self, Metrics, RequestLine},
 };
@@ -57,7 +57,7 @@ pub fn serve<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handle
 fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H) -> Result<(), lambda_runtime::Error> {
     let env = Env::of_process();
     env.runtime_api()?;
-    let front = Arc::new(Front {
+    let service = Arc::new(Service {
         function,
         metrics_namespace: env.metrics_namespace(),
         cors: Cors::new(env.cors_origins()?),
@@ -74,18 +74,18 @@ fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H
     // As a task of its own: whatever wakes the future that the runtime itself blocks on takes a
     // system call to do so.
     let work = runtime.spawn(async {
-        front.state.warm_up().await;
-        lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ServerEvent>| {
-            let front = Arc::clone(&front);
+        service.state.warm_up().await;
+        lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<HttpEvent>| {
+            let service = Arc::clone(&service);
             // In a box, as it is moved from hand to hand before it begins.
-            Box::pin(async move { Ok::<_, Infallible>(front.answer(&event.payload, &event.context).await) })
+            Box::pin(async move { Ok::<_, Infallible>(service.answer(&event.payload, &event.context).await) })
         }))
         .await
     });
     runtime.block_on(work)?
 }
 
-struct Front<S, H> {
+struct Service<S, H> {
     function: &'static str,
     metrics_namespace: Option<String>,
     cors: Cors,
@@ -94,15 +94,15 @@ struct Front<S, H> {
     cold: AtomicBool,
 }
 
-impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
-    async fn answer(&self, event: &ServerEvent, context: &Context) -> Response {
+impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
+    async fn answer(&self, event: &HttpEvent, context: &Context) -> Response {
         let deadline = Instant::now() + telemetry::time_left(context.deadline);
         let request = event.request().ok();
         let work = async { self.handler.handle(&self.state, event.request()?).await };
         let work = pin!(AssertUnwindSafe(work).catch_unwind());
         // The state is shared by all requests and holds nothing that a panic could leave half done:
         // a connection that was in use is closed.
-        let (result, observed) = telemetry::in_scope(deadline, work).await;
+        let (result, stats) = telemetry::with_request_scope(deadline, work).await;
         let result = result.unwrap_or(Err(Error::Panic));
         let (reason, causes) = match &result {
             Ok(_) => (None, Vec::new()),
@@ -112,7 +112,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
         let mut response = result.unwrap_or_else(Response::from);
         let origin = request.and_then(|request| request.header(Header::Origin));
         self.cors.apply(origin, &mut response);
-        harden(&mut response);
+        add_security_headers(&mut response);
         response.header("x-request-id", context.request_id.clone());
         if request.is_some_and(|request| request.method() == "HEAD") {
             response.remove_body();
@@ -126,9 +126,9 @@ impl<S: State, H: for<'a> Handler<'a, S>> Front<S, H> {
             route: &route(self.function, request.map_or("", Request::path)),
             status: response.status(),
             is_failure: response.is_failure(),
-            user_id: observed.user_id,
-            duration_ms: telemetry::milliseconds(observed.duration),
-            database_ms: telemetry::milliseconds(observed.database),
+            user_id: stats.user_id,
+            duration_ms: telemetry::milliseconds(stats.duration),
+            database_ms: telemetry::milliseconds(stats.database),
             cold_start,
             reason,
             causes,

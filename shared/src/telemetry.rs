@@ -33,26 +33,26 @@ struct Scope {
     database: Cell<Duration>,
 }
 
-/// What [`in_scope`] found out about a request.
-pub(crate) struct Observed {
+/// What [`with_request_scope`] found out about a request.
+pub(crate) struct RequestStats {
     pub(crate) user_id: Option<IdForLog>,
     pub(crate) duration: Duration,
     pub(crate) database: Duration,
 }
 
 /// Runs `work` as the work on one request, which has to end at `deadline`.
-pub(crate) async fn in_scope<T>(deadline: Instant, work: impl Future<Output = T>) -> (T, Observed) {
+pub(crate) async fn with_request_scope<T>(deadline: Instant, work: impl Future<Output = T>) -> (T, RequestStats) {
     let started = Instant::now();
     let scope = Scope { deadline, user: Cell::default(), database: Cell::default() };
     SCOPE
         .scope(scope, async {
             let result = work.await;
-            let observed = SCOPE.with(|scope| Observed {
+            let stats = SCOPE.with(|scope| RequestStats {
                 user_id: scope.user.take(),
                 duration: started.elapsed(),
                 database: scope.database.get(),
             });
-            (result, observed)
+            (result, stats)
         })
         .await
 }

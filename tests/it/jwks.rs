@@ -275,7 +275,7 @@ async fn a_thousand_made_up_keys_are_a_fetch_a_second_and_no_statement() {
     let cool_downs = usize::try_from(started.elapsed().as_secs()).unwrap() + 1;
     assert!(issuer.fetches() <= 1 + cool_downs, "{} fetches in {:?}", issuer.fetches(), started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-    assert_eq!(proxy.flights(), 0);
+    assert_eq!(proxy.round_trips(), 0);
     assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
     // A key that is new meanwhile is never refused.
     let new = SigningKey::ed25519("2");

@@ -82,7 +82,7 @@ async fn whole_api(api: &Api, mut after_each: impl AsyncFnMut(&str, &Response)) 
 }
 
 #[tokio::test]
-async fn every_route_is_one_flight_through_the_pooler() {
+async fn every_route_is_one_round_trip_through_the_pooler() {
     let Some(Pooled { api, wire, pooler: _pooler }) = pooled(2, 1).await else { return };
     // Functions that are started have connected already.
     for name in ROUTES.iter().map(|route| route.function).filter(|name| *name != "docs") {
@@ -92,8 +92,8 @@ async fn every_route_is_one_flight_through_the_pooler() {
     api.send(Request::new("GET", "/health")).await;
     wire.forget();
     whole_api(&api, async |request, response| {
-        let flights = usize::from(!response.body.contains("openapi") && request != "GET /openapi.json");
-        assert_eq!(wire.flights(), flights, "{request}");
+        let round_trips = usize::from(!response.body.contains("openapi") && request != "GET /openapi.json");
+        assert_eq!(wire.round_trips(), round_trips, "{request}");
     })
     .await;
 }

@@ -6,7 +6,7 @@ use shared::{
     auth::{Owner, Verifier},
     config::Env,
     db::{Db, RELEASE_SCHEMA, Retry},
-    http::ServerEvent,
+    http::HttpEvent,
 };
 use tests::{Api, Request, SECRET, identity::Identity, pgbouncer::PASSWORD, postgres::Database};
 
@@ -22,7 +22,7 @@ async fn owner_of(identity: Identity, user: i32) -> Owner {
         "headers": { "authorization": format!("Bearer {}", identity.token(user)) },
         "requestContext": { "http": { "method": "GET" } },
     });
-    let event: ServerEvent = serde_json::from_str(&event.to_string()).unwrap();
+    let event: HttpEvent = serde_json::from_str(&event.to_string()).unwrap();
     Verifier::new(&env.auth().unwrap()).caller(event.request().unwrap()).await.unwrap().authorize_me()
 }
 

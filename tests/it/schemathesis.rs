@@ -3,7 +3,7 @@
 
 use std::{process::Command, sync::Arc};
 
-use tests::{Api, front::Front, token};
+use tests::{Api, http_server::HttpServer, token};
 
 /// The route after which there is no caller any more, so that it comes last.
 const LAST: &str = "DELETE /api/users/me";
@@ -21,12 +21,12 @@ async fn no_request_gets_an_answer_that_is_not_described() {
     api.database.users(&[1]).await;
     // The examples in the description are of a task with this id.
     api.database.task(1, "The first").await;
-    let front = Front::of(Arc::clone(&api)).await;
+    let server = HttpServer::of(Arc::clone(&api)).await;
     let bearer = format!("Authorization: Bearer {}", token::of(1));
     let run = async |global: &[&str], options: &[&str]| {
         let mut command = Command::new(&program);
         let description = tests::root().join("openapi.json");
-        command.args(global).arg("run").arg(description).args(["--url", front.url(), "--max-examples", &examples]);
+        command.args(global).arg("run").arg(description).args(["--url", server.url(), "--max-examples", &examples]);
         command.args(["-H", &bearer, "--request-timeout", "20", "--no-color"]).args(options);
         // It keeps what it found out where it runs.
         command.current_dir(env!("CARGO_TARGET_TMPDIR"));

@@ -7,8 +7,8 @@
 pub mod better_auth;
 pub mod faults;
 pub mod fleet;
-pub mod front;
 pub mod gateway;
+pub mod http_server;
 pub mod identity;
 pub mod issuer;
 pub mod pgbouncer;
@@ -242,8 +242,11 @@ impl Api {
     /// Every line that the functions wrote, as JSON where it is.
     pub async fn log(&self) -> Vec<Value> {
         let functions = self.functions.lock().await;
-        let lines = functions.values().flat_map(|function| function.log());
-        lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))).collect()
+        let mut lines = Vec::new();
+        for function in functions.values() {
+            lines.extend(function.complete_log().await);
+        }
+        lines.into_iter().map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line))).collect()
     }
 }
 

@@ -71,10 +71,10 @@ impl Proxy {
         self.wire.turns.lock().expect("the turns").clear();
     }
 
-    /// How many flights clients sent since the last call: bytes that were sent without waiting
+    /// How many round trips clients sent since the last call: bytes that were sent without waiting
     /// for an answer in between.
     #[must_use]
-    pub fn flights(&self) -> usize {
+    pub fn round_trips(&self) -> usize {
         std::mem::take(&mut *self.wire.turns.lock().expect("the turns")).matches('C').count()
     }
 

@@ -6,7 +6,7 @@ use std::{
     process::{ExitStatus, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -52,6 +52,8 @@ struct Waiting {
 struct Shared {
     next: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     answers: Mutex<HashMap<String, Waiting>>,
+    /// How many answers were posted, before each of which a line about the request was written.
+    answered: AtomicUsize,
 }
 
 /// Why an invocation has no answer.
@@ -79,7 +81,7 @@ impl Function {
     /// Starts a function that has these variables besides Lambda's own, and no other.
     pub async fn start(name: &str, environment: &BTreeMap<String, String>, processes: usize) -> Self {
         let (queue, next) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default() });
+        let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default(), answered: AtomicUsize::new(0) });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the Runtime API");
         let address = listener.local_addr().expect("the port of the Runtime API").to_string();
         let router = Router::new()
@@ -208,6 +210,20 @@ impl Function {
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("the log").clone()
     }
+
+    /// The same, with the line of each request that it has answered: what it wrote before an answer may be read after it.
+    pub async fn complete_log(&self) -> Vec<String> {
+        let answered = self.shared.answered.load(Ordering::Relaxed);
+        let end = Instant::now() + TIMEOUT;
+        loop {
+            let log = self.log();
+            let lines = log.iter().filter(|line| line.contains(r#""message":"request""#)).count();
+            if lines >= answered || Instant::now() > end {
+                return log;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl Drop for Function {
@@ -252,6 +268,7 @@ async fn next_invocation(State(shared): State<Arc<Shared>>) -> impl IntoResponse
 }
 
 async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    shared.answered.fetch_add(1, Ordering::Relaxed);
     let size = body.len();
     let answer = if size > MAX_PAYLOAD {
         Err(format!("the answer has {size} bytes, more than Lambda takes").into())

@@ -116,7 +116,7 @@ async fn get(base: &str, path: &str, token: Option<&str>) -> Result<(u16, Value)
 mod tests {
     use std::sync::Arc;
 
-    use ::tests::{Api, front::Front, token};
+    use ::tests::{Api, http_server::HttpServer, token};
     use serde_json::json;
 
     use super::*;
@@ -127,9 +127,9 @@ mod tests {
         api.database.users(&[1]).await;
         api.database.task(1, "Milk").await;
         change(&api).await;
-        let front = Front::of(Arc::new(api)).await;
+        let server = HttpServer::of(Arc::new(api)).await;
         let token = token::with(&json!({ "sub": "1", "exp": token::now() + 60 }));
-        check(&Options { url: format!("{}/", front.url()), user: None }, Some(&token)).await
+        check(&Options { url: format!("{}/", server.url()), user: None }, Some(&token)).await
     }
 
     #[tokio::test]

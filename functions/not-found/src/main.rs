@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use shared::{
     Result,
     config::UsersTable,
-    http::{Request, Response, preflight, unmatched},
+    http::{Request, Response, fallback, preflight},
     serve,
 };
 
 async fn handle(users: &UsersTable, request: &Request) -> Result<Response> {
-    preflight(request).map_or_else(|| Err(unmatched(request, *users != UsersTable::None)), Ok)
+    preflight(request).map_or_else(|| Err(fallback(request, *users != UsersTable::None)), Ok)
 }
 
 fn main() -> ExitCode {

@@ -33,9 +33,9 @@ pub(super) const UNSAFE_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(
 /// `lambda_http` would do this too, but builds a URI from the raw path and panics on some that
 /// API Gateway lets through.
 #[derive(Debug)]
-pub struct ServerEvent(Option<Request>);
+pub struct HttpEvent(Option<Request>);
 
-impl ServerEvent {
+impl HttpEvent {
     /// The request.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl ServerEvent {
     }
 }
 
-impl<'de> Deserialize<'de> for ServerEvent {
+impl<'de> Deserialize<'de> for HttpEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let payload = <&RawValue>::deserialize(deserializer)?;
         Ok(Self(serde_json::from_str(payload.get()).ok()))

@@ -10,7 +10,6 @@ mod cold;
 mod concurrency;
 mod cpu;
 mod data;
-mod flights;
 mod harness;
 mod load;
 mod machine;
@@ -18,6 +17,7 @@ mod pin;
 mod process;
 mod report;
 mod results;
+mod round_trips;
 mod rows;
 mod runtime;
 mod scale;
@@ -230,8 +230,8 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
     let calls = warm::calls(plan) + cold::calls(plan) + 100;
     database.fill(calls as u64).await?;
     let mut subjects = subject::all(database, processor)?;
-    step("Counting flights");
-    let flights = flights::measure(&mut subjects, database).await?;
+    step("Counting round trips");
+    let round_trips = round_trips::measure(&mut subjects, database).await?;
     step(&format!(
         "Measuring warm calls, {:.0} µs of each being this program's and the loopback's",
         harness::measure().await?
@@ -254,15 +254,15 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
         .iter()
         .zip(&warm)
         .zip(&cold)
-        .zip(flights)
-        .map(|(((subject, warm), cold), flights)| {
+        .zip(round_trips)
+        .map(|(((subject, warm), cold), round_trips)| {
             let zip = processor.folder().join(format!("{}.zip", subject.binary));
             Measured {
                 subject,
                 warm,
                 cold,
                 encrypted: if subject.database { encrypted.next() } else { None },
-                flights,
+                round_trips,
                 zip_bytes: subject.floor.and_then(|_| fs::metadata(zip).ok()).map(|file| file.len()),
             }
         })

@@ -20,7 +20,7 @@ pub(super) struct Measured<'a> {
     pub(super) cold: &'a Cold,
     /// Of those that have a database.
     pub(super) encrypted: Option<&'a Cold>,
-    pub(super) flights: f64,
+    pub(super) round_trips: f64,
     pub(super) zip_bytes: Option<u64>,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn functions(all: &[Measured<'_>]) -> Vec<Function> {
 }
 
 fn function(measured: &Measured<'_>, all: &[Measured<'_>]) -> Function {
-    let Measured { subject, warm, cold, encrypted, flights, zip_bytes } = measured;
+    let Measured { subject, warm, cold, encrypted, round_trips, zip_bytes } = measured;
     let floor_of = |name: &str| all.iter().find(|other| other.subject.name == name);
     let mut ratios = BTreeMap::new();
     if let Some(floor) = subject.floor.and_then(floor_of) {
@@ -57,7 +57,7 @@ fn function(measured: &Measured<'_>, all: &[Measured<'_>]) -> Function {
         cold_tls_ms: encrypted.map(start),
         peak_kib: warm.peak_memory.max(cold.peak_memory),
         peak_tls_kib: encrypted.map(|cold| cold.peak_memory),
-        flights: *flights,
+        round_trips: *round_trips,
         zip_bytes: *zip_bytes,
         ratios,
     }
@@ -82,7 +82,7 @@ pub(super) fn show(functions: &[Function]) -> String {
         "p90",
         "peak/MB",
         "TLS",
-        "flights",
+        "round trips",
         "zip/MB",
     ];
     let rows: Vec<_> = functions
@@ -107,7 +107,7 @@ pub(super) fn show(functions: &[Function]) -> String {
                 tls_p90,
                 megabytes(Some(function.peak_kib * 1024)),
                 megabytes(function.peak_tls_kib.map(|kib| kib * 1024)),
-                format!("{:.1}", function.flights),
+                format!("{:.1}", function.round_trips),
                 megabytes(function.zip_bytes),
             ]
         })

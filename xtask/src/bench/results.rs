@@ -48,7 +48,7 @@ pub(super) struct Function {
     pub(super) cold_tls_ms: Option<Start>,
     pub(super) peak_kib: u64,
     pub(super) peak_tls_kib: Option<u64>,
-    pub(super) flights: f64,
+    pub(super) round_trips: f64,
     /// Floors are not deployed.
     pub(super) zip_bytes: Option<u64>,
     /// To the floor, by what was measured.
@@ -124,7 +124,7 @@ pub(super) mod tests {
             cold_tls_ms: None,
             peak_kib: 9000,
             peak_tls_kib: None,
-            flights: 1.0,
+            round_trips: 1.0,
             zip_bytes: Some(3_000_000),
             ratios: [("warm".to_owned(), Ratio { value: ratio, error: 0.01 })].into(),
         }

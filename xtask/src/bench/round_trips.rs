@@ -25,8 +25,8 @@ pub(super) async fn measure(subjects: &mut [Subject], database: &Database) -> Re
         for _ in 0..CALLS {
             subject.call(&mut process).await?;
         }
-        let flights = u32::try_from(proxy.flights()).unwrap_or(u32::MAX);
-        results.push(f64::from(flights) / f64::from(CALLS));
+        let round_trips = u32::try_from(proxy.round_trips()).unwrap_or(u32::MAX);
+        results.push(f64::from(round_trips) / f64::from(CALLS));
         process.stop().await?;
     }
     Ok(results)

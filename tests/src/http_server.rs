@@ -17,12 +17,12 @@ use crate::Api;
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
 /// A server. It stops when this is dropped.
-pub struct Front {
+pub struct HttpServer {
     url: String,
     server: JoinHandle<()>,
 }
 
-impl Front {
+impl HttpServer {
     /// Serves an API on a port of 127.0.0.1.
     pub async fn of(api: Arc<Api>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the API");
@@ -39,7 +39,7 @@ impl Front {
     }
 }
 
-impl Drop for Front {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         self.server.abort();
     }

@@ -11,7 +11,7 @@ use crate::{Error, routes};
 /// The error for a request that no route matches: 405 with the methods that one would, 307 when
 /// only a slash at the end is too much, else 404. Without users (`has_users`) there are no routes of theirs.
 #[must_use]
-pub fn unmatched(request: &Request, has_users: bool) -> Error {
+pub fn fallback(request: &Request, has_users: bool) -> Error {
     let path = request.path();
     let methods = |path| routes::methods(path, has_users);
     let found: Vec<_> = methods(path).collect();

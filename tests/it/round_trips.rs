@@ -1,4 +1,4 @@
-//! One flight for a request that needs the database, none for one that does not: counted on the
+//! One round trip for a request that needs the database, none for one that does not: counted on the
 //! wire.
 
 use serde_json::json;
@@ -19,7 +19,7 @@ async fn watched() -> (Api, Proxy) {
 }
 
 #[tokio::test]
-async fn every_route_is_one_flight() {
+async fn every_route_is_one_round_trip() {
     let (api, proxy) = watched().await;
     let own = api.database.task(1, "own").await;
     for route in ROUTES {
@@ -33,13 +33,13 @@ async fn every_route_is_one_flight() {
             }
         };
         // The first call starts the function, which connects; the answers are 401 or 404 after a
-        // deletion, and one flight all the same.
+        // deletion, and one round trip all the same.
         api.send(request()).await;
         proxy.forget();
         let response = api.send(request()).await;
         assert!(response.status < 500, "{route:?}: {}", response.body);
-        let flights = usize::from(route.function != "docs");
-        assert_eq!(proxy.flights(), flights, "{route:?}: {}", response.status);
+        let round_trips = usize::from(route.function != "docs");
+        assert_eq!(proxy.round_trips(), round_trips, "{route:?}: {}", response.status);
     }
 }
 
@@ -70,12 +70,12 @@ async fn a_refused_request_is_none() {
     for (status, request) in refused {
         let response = api.send(request.clone()).await;
         assert_eq!(response.status, status, "{request:?}: {}", response.body);
-        assert_eq!(proxy.flights(), 0, "{request:?}");
+        assert_eq!(proxy.round_trips(), 0, "{request:?}");
     }
     // Only the database can tell that a user is gone, which comes before "that is not yours".
     for (status, user) in [(403, 2), (401, 3)] {
         let response = api.send(Request::new("GET", "/api/1/tasks").user(user)).await;
-        assert_eq!((response.status, proxy.flights()), (status, 1));
+        assert_eq!((response.status, proxy.round_trips()), (status, 1));
     }
 }
 

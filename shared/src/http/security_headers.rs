@@ -14,7 +14,7 @@ const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Adds those that the answer does not have already.
-pub(crate) fn harden(response: &mut Response) {
+pub(crate) fn add_security_headers(response: &mut Response) {
     for (name, value) in HEADERS {
         if !response.has_header(name) {
             response.header(name, value);
