@@ -132,7 +132,10 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
             cold_start,
             reason,
             causes,
-            metrics: self.metrics_namespace.as_deref().map(|name| Metrics::new(name, &response)),
+            metrics: self.metrics_namespace.as_deref().map(|name| {
+                let has_token = request.is_some_and(|request| request.header(Header::Authorization).is_some());
+                Metrics::new(name, &response, has_token)
+            }),
         });
         response
     }

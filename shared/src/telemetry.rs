@@ -139,12 +139,13 @@ pub(crate) struct Metrics {
     aws: Value,
     /// 1 for an answer that is a failure of the API's, else 0. Lambda's own `Errors` does not count answers.
     failures: u8,
-    /// 1 for a refused token, else 0: a release with a wrong issuer refuses everybody's.
+    /// 1 for a refused token, else 0: a release with a wrong issuer refuses everybody's. A request without one counts
+    /// for nothing, or anybody could stop a deployment by sending many.
     unauthorized: u8,
 }
 
 impl Metrics {
-    pub(crate) fn new(namespace: &str, response: &Response) -> Self {
+    pub(crate) fn new(namespace: &str, response: &Response, has_token: bool) -> Self {
         let metrics = |dimensions: Value, names: [&str; 2], unit: &str| {
             let metrics = names.map(|name| json!({ "Name": name, "Unit": unit }));
             json!({ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics })
@@ -158,7 +159,11 @@ impl Metrics {
                 metrics(json!([[]]), ["duration_ms", "database_ms"], "Milliseconds"),
             ],
         });
-        Self { aws, failures: response.is_failure().into(), unauthorized: response.is_unauthorized().into() }
+        Self {
+            aws,
+            failures: response.is_failure().into(),
+            unauthorized: (has_token && response.is_unauthorized()).into(),
+        }
     }
 }
 

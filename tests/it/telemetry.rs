@@ -45,13 +45,15 @@ async fn a_line_has_metrics_where_they_are_wanted() {
         api.send(Request::new("GET", target).user(1)).await;
     }
     api.send(Request::new("GET", &task)).await;
+    api.send(Request::new("GET", &task).header("Authorization", "Bearer e30.e30.e30")).await;
     api.database.break_list().await;
     api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
     let lines = requests(&api).await;
-    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.len(), 5);
     for line in &lines {
         let (failures, unauthorized) = match line["status"].as_u64().unwrap() {
             200 | 404 => (0, 0),
+            401 if line["reason"] == "no Authorization header" => (0, 0),
             401 => (0, 1),
             500 => (1, 0),
             other => panic!("{other}"),

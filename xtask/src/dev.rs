@@ -77,7 +77,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         frontend::prepare().await?;
     }
     let database = if options.with_frontend { FRONTEND_DATABASE } else { "postgres" };
-    let _server = start_database(&mut settings, database, options.reset).await?;
+    let server = start_database(&mut settings, database, options.reset).await?;
     build().await?;
     let mut watch = Watch::start(host, port, &settings, Output::Terminal).await?;
     watch.migrate().await?;
@@ -90,11 +90,16 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let _better_auth =
         if options.with_better_auth { Some(BetterAuth::start(BETTER_AUTH_PORT, &settings).await?) } else { None };
     let database = settings.get("DATABASE_URL").unwrap_or_default();
-    match demo::user(&demo::connect(&settings).await?, &settings).await? {
+    // Somebody's own database gets no rows that nobody asked for.
+    let user = match &server {
+        Some(_) => demo::user(&demo::connect(&settings).await?, &settings).await?,
+        None => None,
+    };
+    match user {
         Some(user) => welcome(address, &user, &token::mint(&settings, &user, TOKEN_HOURS)?, database),
         None => println!(
             "
-The task API is at http://{address}. Users are in a table of yours: take the id of one, and
+The task API is at http://{address}. It has made no user in your database: take the id of one, and
 
 cargo xtask token --user <id>
 
@@ -167,6 +172,8 @@ async fn start_database(settings: &mut Settings, name: &str, reset: bool) -> Res
     let server = Server::start(DATA, Durability::Safe).await?;
     demo::create_database(&server, name).await?;
     settings.set("DATABASE_URL", &server.url(name));
+    // Migrations run there too, whatever `.env` has of another database.
+    settings.set("DATABASE_URL_UNPOOLED", &server.url(name));
     Ok(Some(server))
 }
 

@@ -71,6 +71,10 @@ impl Settings {
         } else {
             BTreeMap::new()
         };
+        // The two belong together: migrations must not run on another database than functions.
+        if env::var_os("DATABASE_URL").is_some() {
+            settings.remove("DATABASE_URL_UNPOOLED");
+        }
         for name in VARIABLES {
             if let Ok(value) = env::var(name) {
                 settings.insert(name.into(), value);
