@@ -45,7 +45,7 @@ async fn deploy(database: &Database, url: &str) -> BTreeMap<String, Function> {
 struct Traffic {
     versions: tokio::sync::RwLock<Vec<Arc<BTreeMap<String, Function>>>>,
     sent: AtomicUsize,
-    /// How often each version has answered.
+    /// How often the old version has answered, and the other one beside it.
     answered: [AtomicUsize; 2],
 }
 
@@ -152,7 +152,7 @@ async fn a_password_is_rotated_without_a_failed_request() {
         let failures = user.await.unwrap();
         assert!(failures.is_empty(), "{} failures, the first one {}", failures.len(), failures[0]);
     }
-    assert!(traffic.answered.iter().all(|answered| answered.load(Ordering::Relaxed) > 60), "both versions answered");
+    assert!(traffic.answered.iter().all(|answered| answered.load(Ordering::Relaxed) >= 30), "both took traffic");
     for (login, password, is_good) in [("a", "old-a", false), ("b", "old-b", false), ("b", "new-b", true)] {
         let connected = tokio_postgres::connect(&url(login, password), NoTls).await;
         assert_eq!(connected.is_ok(), is_good, "{login} with {password}");
