@@ -56,11 +56,11 @@ enum Step {
     Events,
     SignIn,
     Frontend,
-    Faults,
     Artefacts,
     Emulator,
     Arm64,
     Budgets,
+    Faults,
 }
 
 impl Step {
@@ -75,11 +75,12 @@ impl Step {
         Self::Events,
         Self::SignIn,
         Self::Frontend,
-        Self::Faults,
         Self::Artefacts,
         Self::Emulator,
         Self::Arm64,
         Self::Budgets,
+        // Last, when nothing is built beside it any more: it is about time.
+        Self::Faults,
     ];
 
     /// Its name on the command line, and what it does.
