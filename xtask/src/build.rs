@@ -130,27 +130,22 @@ fn functions() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Compiles what [`run_with`] makes for x86-64, and then what [`some`] makes for arm64, while this machine waits for
-/// something else: what it does otherwise comes first. The output goes to a file, as the two say again what is wrong.
-pub(crate) async fn in_background(others: &[&str], on_arm64: &[&str]) -> Result<()> {
+/// Compiles what [`run_with`] makes for x86-64 while this machine waits for something else: what it does otherwise comes
+/// first. The output goes to a file, as [`run_with`] says again what is wrong.
+pub(crate) async fn in_background(others: &[&str]) -> Result<()> {
     let functions = functions()?;
     let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
     let log = fs::File::create(target().join("artefacts.log")).context("target/artefacts.log")?;
-    for mut command in [
-        compiler(Processor::X86_64, &Processor::X86_64.folder(), binaries).await?,
-        compiler(Processor::Arm64, &Processor::Arm64.test_folder(), on_arm64.iter().copied()).await?,
-    ] {
-        let (output, errors) = (log.try_clone()?, log.try_clone()?);
-        let mut child = command.stdin(Stdio::null()).stdout(output).stderr(errors).kill_on_drop(true).spawn()?;
-        if let Some(id) = child.id() {
-            // It is as good without.
-            let _ = std::process::Command::new("renice")
-                .args(["-n", "19", "-p", &id.to_string()])
-                .stdout(Stdio::null())
-                .status();
-        }
-        child.wait().await?;
+    let mut command = compiler(Processor::X86_64, &Processor::X86_64.folder(), binaries).await?;
+    let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()?;
+    if let Some(id) = child.id() {
+        // It is as good without.
+        let _ = std::process::Command::new("renice")
+            .args(["-n", "19", "-p", &id.to_string()])
+            .stdout(Stdio::null())
+            .status();
     }
+    child.wait().await?;
     Ok(())
 }
 
