@@ -108,10 +108,7 @@ impl Step {
     fn is_possible(self) -> bool {
         match self {
             Self::Artefacts | Self::Emulator => Processor::here() == Some(Processor::X86_64),
-            Self::Arm64 => {
-                let packages = [Package::Qemu, Package::Arm64Libraries];
-                Processor::here().is_some() && packages.iter().all(|package| package.find().is_some())
-            }
+            Self::Arm64 => Processor::here().is_some(),
             Self::Budgets => Processor::here() == Some(Processor::X86_64) && Package::Valgrind.find().is_some(),
             _ => true,
         }
@@ -159,6 +156,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     };
     let started = Instant::now();
     let not_tested = system::prepare().await?;
+    if steps.contains(&Step::Arm64) {
+        system::prepare_arm64().await?;
+    }
     let mut run = Box::pin(Run::prepare(filter)).await?;
     let mut done = vec![("tools".to_owned(), "installed and seen to run".to_owned(), started.elapsed())];
     let total = steps.len();

@@ -33,7 +33,11 @@ pub(crate) enum Package {
 pub(crate) const ARM64_LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
 impl Package {
-    const ALL: [Self; 5] = [Self::PgBouncer, Self::Faketime, Self::Valgrind, Self::Qemu, Self::Arm64Libraries];
+    /// What the test command uses.
+    const ALL: [Self; 3] = [Self::PgBouncer, Self::Faketime, Self::Valgrind];
+
+    /// What artefacts for arm64 run with.
+    const ON_ARM64: [Self; 2] = [Self::Qemu, Self::Arm64Libraries];
 
     /// Debian's name of it.
     const fn name(self) -> &'static str {
@@ -90,7 +94,6 @@ pub(crate) async fn prepare() -> Result<Vec<String>> {
     }
     let missing = missing();
     let mut not_tested: Vec<_> = missing.iter().map(|package| package.purpose().to_owned()).collect();
-    not_tested.dedup();
     if !SmallDisk::is_possible() {
         not_tested.push("a full disk (root makes a small one, where it may mount)".into());
     }
@@ -109,6 +112,19 @@ pub(crate) async fn prepare() -> Result<Vec<String>> {
     }
     say(format!("\n{text}\n"));
     Ok(not_tested)
+}
+
+/// Installs what artefacts for arm64 run with, where it is missing and root may.
+pub(crate) async fn prepare_arm64() -> Result<()> {
+    let missing: Vec<_> = Package::ON_ARM64.into_iter().filter(|package| package.find().is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if is_root() && on_path("apt-get").is_some() {
+        return install(&missing).await;
+    }
+    let names: Vec<_> = missing.iter().map(|package| package.name()).collect();
+    bail!("Artefacts for arm64 run through QEMU here: sudo apt-get install --no-install-recommends {}", names.join(" "))
 }
 
 /// Installs packages as root.
