@@ -1,12 +1,6 @@
 //! The application in `examples/nextjs`.
 
-use std::{
-    fs,
-    net::{IpAddr, TcpStream},
-    path::PathBuf,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
@@ -17,9 +11,6 @@ use crate::{
     tools,
     ui::{step, waiting},
 };
-
-/// How long it may take to listen.
-const START: Duration = Duration::from_mins(1);
 
 const NEXT: &str = "node_modules/next/dist/bin/next";
 
@@ -98,22 +89,8 @@ impl Frontend {
             command.stdout(Stdio::null());
         }
         let mut frontend = Self { group: Group::start(&mut command)? };
-        frontend.wait_until_it_listens(host, port).await?;
+        // By its name, which can stand for 127.0.0.1, for ::1, or for both.
+        frontend.group.wait_until_it_listens("the application in examples/nextjs", host, port).await?;
         Ok(frontend)
-    }
-
-    async fn wait_until_it_listens(&mut self, host: &str, port: u16) -> Result<()> {
-        let address = host.parse::<IpAddr>().map_or_else(|_| "127.0.0.1".to_owned(), |address| address.to_string());
-        let end = Instant::now() + START;
-        while TcpStream::connect((address.as_str(), port)).is_err() {
-            if let Some(status) = self.group.try_wait()? {
-                bail!("The application in examples/nextjs ended: {status}");
-            }
-            if Instant::now() > end {
-                bail!("The application in examples/nextjs does not listen on port {port} after {START:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
     }
 }

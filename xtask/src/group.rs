@@ -1,14 +1,18 @@
 //! A program with all the processes that it starts.
 
 use std::{
+    net::TcpStream,
     os::unix::process::CommandExt,
     process::ExitStatus,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tests::signal::{self, Signal};
 use tokio::process::{Child, Command};
+
+/// How long a program may take to listen.
+const START: Duration = Duration::from_mins(1);
 
 /// How long the processes may take to stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -24,9 +28,19 @@ impl Group {
         command.spawn().map(Self).with_context(|| command.as_std().get_program().display().to_string())
     }
 
-    /// How the program ended, if it has.
-    pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        Ok(self.0.try_wait()?)
+    /// Waits until something listens on a port of a host, which the program is to do. `what` is the program, for people.
+    pub(crate) async fn wait_until_it_listens(&mut self, what: &str, host: &str, port: u16) -> Result<()> {
+        let end = Instant::now() + START;
+        while TcpStream::connect((host, port)).is_err() {
+            if let Some(status) = self.0.try_wait()? {
+                bail!("{what} ended: {status}");
+            }
+            if Instant::now() > end {
+                bail!("{what} does not listen on port {port} after {START:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Waits until the program ends.

@@ -2,10 +2,9 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, TcpStream},
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -18,9 +17,6 @@ use crate::{
     tools,
     ui::step,
 };
-
-/// How long the emulator may take to listen.
-const START: Duration = Duration::from_mins(1);
 
 /// The address of this machine for itself.
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -62,27 +58,14 @@ impl Watch {
             command.stdout(file.try_clone()?).stderr(file);
         }
         let mut watch = Self { group: Group::start(&mut command)?, cargo_lambda, host, port };
-        watch.wait_until_it_listens().await?;
+        let reachable = watch.reachable().to_string();
+        watch.group.wait_until_it_listens("cargo lambda watch", &reachable, port).await?;
         Ok(watch)
     }
 
     /// The address at which this machine reaches it.
     fn reachable(&self) -> IpAddr {
         if self.host.is_unspecified() { LOCALHOST } else { self.host }
-    }
-
-    async fn wait_until_it_listens(&mut self) -> Result<()> {
-        let end = Instant::now() + START;
-        while TcpStream::connect((self.reachable(), self.port)).is_err() {
-            if let Some(status) = self.group.try_wait()? {
-                bail!("cargo lambda watch ended: {status}");
-            }
-            if Instant::now() > end {
-                bail!("cargo lambda watch does not listen after {START:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
     }
 
     /// Waits until the emulator ends by itself, which it should not.
