@@ -3,13 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use devtools::signal::{self, Signal};
 use serde_json::{Value, json};
-use tests::{
-    Api, Request,
-    postgres::Database,
-    signal::{self, Signal},
-    token,
-};
+use tests::{Api, Request, postgres::Database, token};
 
 /// The server's process that serves the API, which it has all to itself.
 async fn backend(database: &Database) -> u32 {

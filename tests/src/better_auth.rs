@@ -40,8 +40,7 @@ impl BetterAuth {
         let folder = crate::root().join("examples/better-auth");
         let installed = folder.join("node_modules/better-auth").exists();
         assert!(installed, "run `npm ci` in {}, or `cargo xtask test`", folder.display());
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = port.expect("a port for Better Auth").port().to_string();
+        let port = devtools::postgres::free_port().expect("a port for Better Auth").to_string();
         let mut child = Command::new(std::env::var_os("TEST_NODE").unwrap_or_else(|| "node".into()))
             .arg("server.mjs")
             .current_dir(folder)

@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
+use devtools::signal::{self, Signal};
+
 use crate::{
     Request, Response, answer,
     gateway::{Gateway, Style},
     random::Random,
     runtime::{Function, Lost},
-    signal::{self, Signal},
 };
 
 /// The functions of an API, and however many execution environments their requests need.

@@ -16,7 +16,6 @@ pub mod postgres;
 pub mod proxy;
 pub mod random;
 pub mod runtime;
-pub mod signal;
 pub mod token;
 
 use std::{

@@ -12,16 +12,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    process::{Child, Command},
+use devtools::{
+    postgres::{connect_over_tls, free_port},
+    process::wait_until_it_listens,
 };
+use tokio::process::{Child, Command};
 use tokio_postgres::{Client, Config};
-
-use crate::postgres::connect_over_tls;
 
 /// The password of every role that logs in through it.
 pub const PASSWORD: &str = "correct-horse-battery";
+
+/// How long it may take to listen.
+const START: Duration = Duration::from_secs(5);
 
 /// A running `PgBouncer`.
 pub struct Pooler {
@@ -48,9 +50,7 @@ impl Pooler {
     /// As [`Pooler::before`], started by a command.
     pub async fn with_command(command: Vec<String>, server: u16, roles: &[&str], pool_size: usize) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for PgBouncer");
-        let port = listener.local_addr().expect("the port of PgBouncer").port();
-        drop(listener);
+        let port = free_port().expect("a port for PgBouncer");
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("pgbouncer-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder for PgBouncer");
@@ -126,7 +126,7 @@ log_disconnections = 0
         let (program, arguments) = self.command.split_first().expect("a command in TEST_PGBOUNCER");
         // Beside the others of earlier starts.
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log");
-        let process = Command::new(program)
+        let mut process = Command::new(program)
             .args(arguments)
             .arg(self.folder.join("pgbouncer.ini"))
             .current_dir("/")
@@ -136,14 +136,9 @@ log_disconnections = 0
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{program}: {error}"));
+        let listens = wait_until_it_listens(&mut process, "PgBouncer", ("127.0.0.1", self.port), START).await;
+        listens.unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()));
         *self.process.lock().expect("the process") = Some(process);
-        for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("PgBouncer does not listen:\n{}", self.log());
     }
 
     /// Ends it at once: whatever is under way is cut off.

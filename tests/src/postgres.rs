@@ -1,9 +1,6 @@
 //! Databases of the tests' own, on the server that `TEST_DATABASE_URL` names.
 
-use std::{
-    path::Path,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
@@ -233,22 +230,6 @@ fn server() -> Config {
         )
     });
     url.parse().expect("TEST_DATABASE_URL is a URL")
-}
-
-/// A connection of a client that trusts one certificate, in a PEM file.
-///
-/// # Errors
-/// When there is none to be had.
-///
-/// # Panics
-/// When the file holds no certificate.
-pub async fn connect_over_tls(config: &Config, certificate: &Path) -> Result<Client, tokio_postgres::Error> {
-    let pem = std::fs::read(certificate).expect("the certificate");
-    let root = native_tls::Certificate::from_pem(&pem).expect("the certificate");
-    let tls = native_tls::TlsConnector::builder().add_root_certificate(root).build().expect("TLS");
-    let (client, connection) = config.connect(postgres_native_tls::MakeTlsConnector::new(tls)).await?;
-    tokio::spawn(connection);
-    Ok(client)
 }
 
 async fn connect(config: &Config) -> Client {

@@ -12,10 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use futures_util::future::try_join_all;
-use tokio::process::Command;
-
-use crate::{
+use devtools::{
     settings::{root, target},
     tools::{
         make_folder,
@@ -23,6 +20,8 @@ use crate::{
     },
     ui::{print, say, step, table, waiting},
 };
+use futures_util::future::try_join_all;
+use tokio::process::Command;
 
 /// What the README asks for.
 const PACKAGES: &str = "ca-certificates,gcc,git,libc6-dev,make,perl,python3,python3-venv";

@@ -2,17 +2,17 @@
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
+use devtools::{
+    settings::{Settings, root},
+    tools,
+    ui::step,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Child,
     time::timeout,
 };
 
-use crate::{
-    settings::{Settings, root},
-    tools,
-    ui::step,
-};
 use anyhow::{Result, anyhow, bail};
 
 /// How long it may take to migrate and to listen.

@@ -3,6 +3,12 @@
 use std::{env, path::PathBuf, process::Stdio};
 
 use anyhow::{Result, bail};
+use devtools::{
+    postgres::{self, Server, free_port},
+    settings::{Settings, root},
+    token, tools,
+    ui::print,
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -10,13 +16,8 @@ use tokio::{
 
 use crate::{
     better_auth::{self, BetterAuth},
-    demo,
     frontend::{self, Frontend, Mode},
     lambda::{LOCALHOST, Output, Watch},
-    postgres::{Server, free_port},
-    settings::{Settings, root},
-    token, tools,
-    ui::print,
 };
 use shared::routes::ROUTES;
 
@@ -66,7 +67,7 @@ pub(crate) async fn documentation(port: u16, settings: &Settings) -> Result<usiz
 /// from a page whose origin is not allowed.
 pub(crate) async fn sign_in(server: &Server) -> Result<usize> {
     const DATABASE: &str = "sign_in";
-    demo::create_database(server, DATABASE).await?;
+    postgres::create_database(server, DATABASE).await?;
     let (port, issuer_port, page_port) = (free_port()?, free_port()?, free_port()?.to_string());
     let mut settings = Settings::of_events(&server.url(DATABASE));
     settings.set("CORS_ORIGINS", &format!("http://localhost:{page_port}"));
@@ -83,7 +84,7 @@ pub(crate) async fn sign_in(server: &Server) -> Result<usize> {
 pub(crate) async fn application(server: &Server) -> Result<usize> {
     const DATABASE: &str = "application";
     frontend::build().await?;
-    demo::create_database(server, DATABASE).await?;
+    postgres::create_database(server, DATABASE).await?;
     let (port, app_port) = (free_port()?, free_port()?);
     let (api, app) = (format!("http://127.0.0.1:{port}"), format!("http://localhost:{app_port}"));
     let mut settings = Settings::of_events(&server.url(DATABASE));

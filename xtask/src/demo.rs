@@ -1,14 +1,12 @@
-//! Rows: a user to try the API with, and the fixture of the sample events.
+//! A user to try the API with.
 
 use anyhow::{Context, Result, anyhow};
+use devtools::settings::Settings;
 use shared::{
     auth::UserIds,
     config::{ConfigError, UsersTable},
-    db,
 };
 use tokio_postgres::Client;
-
-use crate::{postgres::Server, settings::Settings};
 
 const EMAIL: &str = "demo@example.com";
 const TASKS: [(&str, &str, bool); 3] = [
@@ -16,27 +14,6 @@ const TASKS: [(&str, &str, bool); 3] = [
     ("Create a task", "The second curl line does.", false),
     ("Point a frontend at this API", "It needs the address and the token below.", false),
 ];
-
-/// A connection to the database of the settings.
-pub(crate) async fn connect(settings: &Settings) -> Result<Client> {
-    let config = settings.env().database().map_err(|error| anyhow!(error.to_string()))?;
-    let (client, connection) = db::with_defaults(&config)
-        .connect(db::tls(&config).context("TLS")?)
-        .await
-        .map_err(|error| anyhow!("No connection to DATABASE_URL: {}", shared::telemetry::causes(&error).join(": ")))?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
-/// Makes a database of a server, unless it is there.
-pub(crate) async fn create_database(server: &Server, name: &str) -> Result<()> {
-    let client = connect(&Settings::of_events(&server.url("postgres"))).await?;
-    let is_there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await?.is_some();
-    if !is_there {
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.with_context(|| name.to_owned())?;
-    }
-    Ok(())
-}
 
 /// The id of the demo user, who is made with a few tasks when there is none. None, where users are in a table
 /// of somebody else's, who knows how to make one.

@@ -5,17 +5,20 @@ use std::{
     net::{IpAddr, SocketAddr, TcpListener},
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
+use devtools::{
+    build,
+    postgres::{self, Cluster, Server, ServerKind},
+    settings::Settings,
+    token, tools,
+    ui::step,
+};
 
 use crate::{
     better_auth::{self, BetterAuth},
     demo,
     frontend::{self, Frontend, Mode},
     lambda::{LOCALHOST, Output, Watch},
-    postgres::{Cluster, Durability, Server},
-    settings::{Settings, cargo, root},
-    token, tools,
-    ui::step,
 };
 
 /// The name of the development data.
@@ -78,7 +81,8 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let database = if options.with_frontend { FRONTEND_DATABASE } else { "postgres" };
     let server = start_database(&mut settings, database, options.reset).await?;
-    build().await?;
+    // So that no first request waits for the compiler.
+    build::debug().await?;
     let mut watch = Watch::start(host, port, &settings, Output::Terminal).await?;
     watch.migrate().await?;
     if let Some(Addresses { host, app, api }) = frontend {
@@ -92,7 +96,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let database = settings.get("DATABASE_URL").unwrap_or_default();
     // Somebody's own database gets no rows that nobody asked for.
     let user = match &server {
-        Some(_) => demo::user(&demo::connect(&settings).await?, &settings).await?,
+        Some(_) => demo::user(&postgres::connect(&settings).await?, &settings).await?,
         None => None,
     };
     match user {
@@ -162,26 +166,19 @@ async fn start_database(settings: &mut Settings, name: &str, reset: bool) -> Res
             bail!("--reset empties the local databases only, and DATABASE_URL names another.");
         }
         step("Using the database that DATABASE_URL names");
-        demo::connect(settings).await?;
+        postgres::connect(settings).await?;
         return Ok(None);
     }
     if reset {
         step("Removing the local databases");
         Cluster::named(DATA).await?.reset()?;
     }
-    let server = Server::start(DATA, Durability::Safe).await?;
-    demo::create_database(&server, name).await?;
+    let server = Server::start(DATA, ServerKind::Durable).await?;
+    postgres::create_database(&server, name).await?;
     settings.set("DATABASE_URL", &server.url(name));
     // Migrations run there too, whatever `.env` has of another database.
     settings.set("DATABASE_URL_UNPOOLED", &server.url(name));
     Ok(Some(server))
-}
-
-/// Builds every function, so that no first request waits for the compiler.
-pub(crate) async fn build() -> Result<()> {
-    step("Building the functions");
-    let status = cargo("cargo").args(["build", "--bins"]).current_dir(root()).status().await?;
-    if status.success() { Ok(()) } else { Err(anyhow!("The functions do not build.")) }
 }
 
 fn welcome(address: SocketAddr, user: &str, token: &str, database: &str) {

@@ -3,8 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use clap::{Parser, error::ErrorKind};
+use devtools::settings::root;
 
-use crate::{Cli, settings::root};
+use crate::Cli;
 
 /// (path, text) of every page.
 fn pages() -> Vec<(PathBuf, String)> {
@@ -73,6 +74,7 @@ fn files_that_are_named_are_there() {
         "functions/",
         "tests/",
         "xtask/",
+        "devtools/",
         "docs/",
         "bench/",
         "migrations/",

@@ -5,34 +5,36 @@
 use std::{
     fs,
     io::Read,
-    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Value, json};
-use tests::signal::{self, Signal};
-use tokio::process::{Child, Command};
-use zip::ZipArchive;
-
-use crate::{
+use devtools::{
     build::Processor,
-    demo,
-    events::{self, Event},
-    postgres::{Durability, Server, free_port},
+    postgres::{self, Server, ServerKind, free_port},
+    process::{end, wait_until_it_listens},
     settings::{Settings, root, target},
+    signal::{self, Signal},
     tools::{
         self,
         system::{ARM64_LIBRARIES, Package},
     },
     ui::step,
 };
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use zip::ZipArchive;
+
+use crate::events::{self, Event};
 
 /// How long a function may take to start and to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long the emulator may take to end its function.
+const STOP: Duration = Duration::from_secs(3);
 
 /// Which artefacts run.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ impl Artefacts {
         Self { processor, folder: processor.folder(), only: None }
     }
 
-    /// Those that [`build::some`](crate::build::some) has made.
+    /// Those that [`build::some`](devtools::build::some) has made.
     pub(crate) fn some(processor: Processor, only: &'static [&'static str]) -> Self {
         Self { processor, folder: processor.test_folder(), only: Some(only) }
     }
@@ -62,7 +64,7 @@ impl Artefacts {
 /// Replays the sample events; the artefacts must be there.
 pub(crate) async fn run(artefacts: &Artefacts) -> Result<usize> {
     let emulator = tools::sam().await?.emulator;
-    let server = Server::start("emulator", Durability::Encrypted).await?;
+    let server = Server::start("emulator", ServerKind::Encrypted).await?;
     let mut settings = Settings::of_events(&server.encrypted_url("postgres"));
     settings.set("SSL_CERT_FILE", &server.certificate().display().to_string());
     step("Running the artefacts under Lambda's emulator, over TLS");
@@ -74,7 +76,7 @@ pub(crate) async fn run(artefacts: &Artefacts) -> Result<usize> {
         migrate.invoke(&json!({ "action": "up" })).await?;
     }
     let fixture = fs::read_to_string(root().join("events/fixture.sql")).context("events/fixture.sql")?;
-    let client = demo::connect(&Settings::of_events(&server.url("postgres"))).await?;
+    let client = postgres::connect(&Settings::of_events(&server.url("postgres"))).await?;
     let mut events = events::read(None)?;
     events.retain(|event| artefacts.are_with(&event.function));
     let mut failures = Vec::new();
@@ -161,14 +163,10 @@ impl Function {
             .spawn()
             .with_context(|| emulator.display().to_string())?;
         let url = format!("http://127.0.0.1:{port}/2015-03-31/functions/function/invocations");
-        let function = Self { child, url };
-        let end = Instant::now() + TIMEOUT;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > end {
-                bail!("{name} does not start: see {}", folder.join("log").display());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let mut function = Self { child, url };
+        wait_until_it_listens(&mut function.child, name, ("127.0.0.1", port), TIMEOUT)
+            .await
+            .with_context(|| format!("see {}", folder.join("log").display()))?;
         Ok(function)
     }
 
@@ -187,13 +185,7 @@ impl Function {
 impl Drop for Function {
     fn drop(&mut self) {
         // The emulator ends its function with itself when it is asked to, and not when it is killed.
-        if let Some(id) = self.child.id() {
-            let asked = signal::send(id, Signal::SIGTERM);
-            let end = Instant::now() + Duration::from_secs(3);
-            while asked && Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
+        end(&mut self.child, |id| signal::send(id, Signal::SIGTERM), STOP);
     }
 }
 

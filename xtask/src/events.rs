@@ -6,9 +6,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use devtools::settings::root;
 use serde_json::Value;
-
-use crate::settings::root;
 
 /// An event in `events/<function>/`, with its answer in `answers/` below.
 pub(crate) struct Event {

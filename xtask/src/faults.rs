@@ -2,25 +2,24 @@
 //! database compared with what their clients were told.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Result, anyhow, bail};
-use tests::signal::{self, Signal};
+use devtools::{
+    build,
+    postgres::{Cluster, Server, ServerKind},
+    process::end,
+    settings::{cargo, root, target},
+    signal::{self, Signal},
+    small_disk::SmallDisk,
+    tools::system::Package,
+    ui::{bar, print, step},
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
-};
-
-use crate::{
-    dev,
-    postgres::{Cluster, Durability, Server},
-    settings::{cargo, root, target},
-    tools::system::{Package, is_root},
-    ui::{bar, print, step},
 };
 
 /// The name of the data.
@@ -35,9 +34,6 @@ const KINDS: usize = 18;
 
 /// How many kinds of users there are.
 const KINDS_OF_USERS: u64 = 3;
-
-/// The small disk, in bytes.
-const DISK: &str = "size=64m,mode=0777";
 
 /// The options of the command.
 #[derive(Debug, Default, clap::Args)]
@@ -69,7 +65,7 @@ impl Options {
 
 /// Runs the suite, and answers how many kinds of fault passed.
 pub(crate) async fn run(options: &Options) -> Result<usize> {
-    dev::build().await?;
+    build::debug().await?;
     let example = ["build", "--example", "faults"];
     let status = cargo("cargo").args(example).current_dir(root()).status().await?;
     if !status.success() {
@@ -80,7 +76,7 @@ pub(crate) async fn run(options: &Options) -> Result<usize> {
     Cluster::named(DATA).await?.reset()?;
     // Dropped after the server, whose files are on it.
     let disk = SmallDisk::mount();
-    let server = Server::start(DATA, Durability::Safe).await?;
+    let server = Server::start(DATA, ServerKind::Durable).await?;
     let tablespace = disk.as_ref().map(|disk| disk.folder_of(&server)).transpose()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = options.seed.unwrap_or(since_1970.as_secs());
@@ -90,9 +86,11 @@ pub(crate) async fn run(options: &Options) -> Result<usize> {
     let mut command = Command::new(target().join("debug/examples/faults"));
     let users = options.users.unwrap_or(seed % KINDS_OF_USERS);
     command.args([&requests.to_string(), &seed.to_string(), form, &options.only, &users.to_string()]);
-    command.env("TEST_DATABASE_URL", server.url("postgres")).env("TEST_POSTGRES_CONTROL", server.control_command());
+    command
+        .env("TEST_DATABASE_URL", server.url("postgres"))
+        .env("TEST_POSTGRES_CONTROL", serde_json::to_string(&server.control_command())?);
     if let Some(pgbouncer) = Package::PgBouncer.find() {
-        command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));
+        command.env("TEST_PGBOUNCER", serde_json::to_string(&server.run_as(&pgbouncer))?);
     }
     if let Some(folder) = &tablespace {
         command.env("TEST_SMALL_DISK", folder);
@@ -121,52 +119,6 @@ struct Suite(Child);
 
 impl Drop for Suite {
     fn drop(&mut self) {
-        let Some(id) = self.0.id() else { return };
-        let asked = signal::send(id, Signal::SIGTERM);
-        let end = Instant::now() + Duration::from_secs(5);
-        while asked && Instant::now() < end && matches!(self.0.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        end(&mut self.0, |id| signal::send(id, Signal::SIGTERM), Duration::from_secs(5));
     }
-}
-
-/// A file system of its own in memory, which is soon full. It is unmounted when this is dropped.
-pub(crate) struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Whether there can be one: it takes a root that may mount, which that of a container may not.
-    pub(crate) fn is_possible() -> bool {
-        Self::mount().is_some()
-    }
-
-    /// `None` where it cannot be mounted.
-    fn mount() -> Option<Self> {
-        let folder = target().join("small-disk");
-        // One that an earlier run left behind.
-        unmount(&folder);
-        let mounted = cfg!(target_os = "linux") && is_root() && fs::create_dir_all(&folder).is_ok() && {
-            let mut mount = std::process::Command::new("mount");
-            mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(&folder).stderr(Stdio::null());
-            mount.status().is_ok_and(|status| status.success())
-        };
-        mounted.then_some(Self(folder))
-    }
-
-    /// A folder on it that is the server's own.
-    fn folder_of(&self, server: &Server) -> Result<PathBuf> {
-        let folder = self.0.join("tablespace");
-        server.make_folder(&folder)?;
-        Ok(folder)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        unmount(&self.0);
-    }
-}
-
-fn unmount(folder: &Path) {
-    // Nothing is mounted there, most of the time.
-    let _ = std::process::Command::new("umount").arg(folder).stderr(Stdio::null()).status();
 }

@@ -3,14 +3,13 @@
 use std::{fs, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result, bail};
-use tokio::process::Command;
-
-use crate::{
-    group::Group,
+use devtools::{
+    process::Group,
     settings::{Settings, root, target},
     tools,
     ui::{step, waiting},
 };
+use tokio::process::Command;
 
 const NEXT: &str = "node_modules/next/dist/bin/next";
 

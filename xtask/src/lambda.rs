@@ -8,15 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use serde_json::Value;
-use tokio::process::Command;
-
-use crate::{
-    group::Group,
+use devtools::{
+    process::Group,
     settings::{Settings, cargo, root, target},
     tools,
     ui::step,
 };
+use serde_json::Value;
+use tokio::process::Command;
 
 /// The address of this machine for itself.
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

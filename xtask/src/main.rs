@@ -1,40 +1,36 @@
 //! Developer commands.
 
 mod bare;
-mod bench;
 mod better_auth;
 mod browser;
-mod build;
 mod demo;
 mod dev;
 #[cfg(test)]
 mod docs;
-mod dotenv;
+mod doctor;
 mod emulator;
 mod events;
 mod faults;
 mod frontend;
-mod group;
 mod lambda;
 mod migration;
 mod openapi;
-mod postgres;
 mod replay;
-mod settings;
 mod smoke;
 mod template;
 mod test;
-mod token;
-mod tools;
-mod ui;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use build::Processor;
 use clap::{CommandFactory, Parser, Subcommand};
+use devtools::{
+    build::{self, Processor},
+    process::interrupted,
+    settings::Settings,
+    token, tools,
+};
 use emulator::Artefacts;
-use tokio::signal;
 
 /// Runs, tests, builds and measures the task API.
 #[derive(Debug, Parser)]
@@ -151,7 +147,10 @@ async fn run(command: Command) -> Result<()> {
             let processor = if arm64 { Processor::Arm64 } else { Processor::X86_64 };
             emulator::run(&Artefacts::all(processor)).await.map(|count| println!("{count} passed, 0 failed"))
         }
-        Command::Token { user, hours } => token::run(&user, hours),
+        Command::Token { user, hours } => {
+            println!("{}", token::mint(&Settings::read()?, &user, hours)?);
+            Ok(())
+        }
         Command::Smoke(options) => smoke::run(&options).await,
         Command::Openapi => openapi::write(),
         Command::Template => template::write(),
@@ -161,23 +160,12 @@ async fn run(command: Command) -> Result<()> {
             tools::system::prepare().await?;
             bench::budgets(built).await
         }
-        Command::Doctor => Box::pin(tools::doctor()).await,
+        Command::Doctor => Box::pin(doctor::run()).await,
         Command::Bare(options) => bare::run(&options).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command().bin_name("xtask"), "xtask", &mut std::io::stdout());
             Ok(())
         }
-    }
-}
-
-/// Waits for Ctrl-C, or for being asked to end in another way.
-async fn interrupted() {
-    let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 

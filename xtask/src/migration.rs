@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::{settings::root, ui::step};
 use anyhow::{Context, Result, bail};
+use devtools::{settings::root, ui::step};
 
 /// Makes `V<n>__<name>.sql` and its undo script, `n` being the next number.
 pub(crate) fn create(name: &str) -> Result<()> {

@@ -3,20 +3,23 @@
 use std::fs;
 
 use crate::{
-    browser, demo, dev,
+    browser,
     events::{self, Event},
     lambda::{LOCALHOST, Output, Watch},
-    postgres::{Durability, Server, free_port},
+};
+use anyhow::{Context, Result, anyhow};
+use devtools::{
+    build,
+    postgres::{self, Server, ServerKind, free_port},
     settings::{Settings, root},
     ui::step,
 };
-use anyhow::{Context, Result, anyhow};
 
 /// Replays on a server of its own.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let events = events::read(only)?;
-    dev::build().await?;
-    let server = Server::start("replay", Durability::Throwaway).await?;
+    build::debug().await?;
+    let server = Server::start("replay", ServerKind::Throwaway).await?;
     let count = on(&server, &events, false).await?;
     println!("{count} passed, 0 failed");
     Ok(())
@@ -31,7 +34,7 @@ pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -
     watch.migrate().await?;
     let fixture = root().join("events/fixture.sql");
     let fixture = fs::read_to_string(&fixture).with_context(|| fixture.display().to_string())?;
-    let client = demo::connect(&settings).await?;
+    let client = postgres::connect(&settings).await?;
     step(&format!("Replaying {} events", events.len()));
     let mut failures = Vec::new();
     for event in events {

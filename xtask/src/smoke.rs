@@ -4,11 +4,10 @@ use std::{env, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use devtools::ui::print;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::Agent;
-
-use crate::ui::print;
 
 /// How long an answer may take: a database that sleeps has to wake up.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -3,13 +3,12 @@
 
 use std::{fs, path::PathBuf};
 
-use tokio::process::Command;
-
-use crate::{
+use devtools::{
     settings::{root, target},
     tools::{self, Sam},
     ui::step,
 };
+use tokio::process::Command;
 
 use anyhow::{Context, Result, bail};
 use shared::routes::{Access, NOT_FOUND, ROUTES};

@@ -7,6 +7,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use devtools::{
+    build::{self, Processor},
+    postgres::{Server, ServerKind, TESTS},
+    settings::{self, root},
+    tools::{
+        self, Sam,
+        system::{self, Package},
+    },
+    ui::{print, say, step, table},
+};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     task::JoinHandle,
@@ -14,20 +24,9 @@ use tokio::{
 };
 
 use crate::{
-    bench, browser,
-    build::{self, Processor},
-    dev,
+    browser,
     emulator::{self, Artefacts},
-    events, faults,
-    postgres::{Durability, Server, TESTS},
-    replay,
-    settings::{self, root},
-    template,
-    tools::{
-        self, Sam,
-        system::{self, Package},
-    },
-    ui::{print, say, step, table},
+    events, faults, replay, template,
 };
 
 /// The options of the command.
@@ -225,7 +224,7 @@ impl Run {
                 format!("{passed} passed")
             }
             Step::Build => {
-                dev::build().await?;
+                build::debug().await?;
                 "built".into()
             }
             Step::Tests => format!("{} passed", self.tests().await?),
@@ -273,7 +272,7 @@ impl Run {
     async fn server(&mut self) -> Result<&Server> {
         match &mut self.server {
             Some(server) => Ok(server),
-            none => Ok(none.insert(Server::start(TESTS, Durability::Throwaway).await?)),
+            none => Ok(none.insert(Server::start(TESTS, ServerKind::Throwaway).await?)),
         }
     }
 
@@ -294,7 +293,7 @@ impl Run {
             .env("TEST_ISSUERS", issuers)
             .env("TEST_NODE", node.program());
         if let Some(pgbouncer) = Package::PgBouncer.find() {
-            command.env("TEST_PGBOUNCER", server.run_as(&pgbouncer));
+            command.env("TEST_PGBOUNCER", serde_json::to_string(&server.run_as(&pgbouncer))?);
         }
         let mut child = command.current_dir(root()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let (mut passed, mut failed) = (0, 0);

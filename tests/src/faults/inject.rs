@@ -2,14 +2,11 @@
 
 use std::{fs, io::Write, path::Path, time::Duration};
 
+use devtools::signal::{self, Signal};
 use tokio::time::sleep;
 
 use super::stage::Stage;
-use crate::{
-    proxy::Proxy,
-    random::Random,
-    signal::{self, Signal},
-};
+use crate::{proxy::Proxy, random::Random};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,9 @@ mod schemas;
 use std::fs;
 
 use anyhow::{Context, Result};
+use devtools::{settings::root, ui::step};
 use serde_json::{Map, Value, json};
 use shared::routes::ROUTES;
-
-use crate::{settings::root, ui::step};
 
 const FILE: &str = "openapi.json";
 

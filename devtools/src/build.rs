@@ -1,0 +1,253 @@
+//! `cargo xtask build`: the artefacts that are deployed, one zip per function.
+
+use std::{
+    fs,
+    io::{Cursor, Write},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::process::Command;
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use crate::{
+    settings::{cargo, root, target},
+    tools,
+    ui::step,
+};
+
+/// The newest glibc of which an artefact may use symbols: Amazon Linux 2023's.
+const GLIBC: (u32, u32) = (2, 34);
+
+/// The largest zip of a function of the API, in bytes.
+const BUDGET: usize = 4 * 1024 * 1024;
+
+/// The largest zip of the migrate function, which nobody waits for.
+const MIGRATE_BUDGET: usize = 6 * 1024 * 1024;
+
+/// The processors that Lambda has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processor {
+    /// AWS Graviton, for which the artefacts are deployed.
+    Arm64,
+    /// Intel and AMD.
+    X86_64,
+}
+
+impl Processor {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Arm64 => "--arm64",
+            Self::X86_64 => "--x86-64",
+        }
+    }
+
+    /// Where the artefacts are. `template.yaml` deploys the first.
+    #[must_use]
+    pub fn folder(self) -> PathBuf {
+        target().join(match self {
+            Self::Arm64 => "lambda",
+            Self::X86_64 => "lambda-x86-64",
+        })
+    }
+
+    /// Where the artefacts of a test are, which are not all of them.
+    #[must_use]
+    pub fn test_folder(self) -> PathBuf {
+        self.folder().with_extension("test")
+    }
+
+    /// Where the binary of an artefact is.
+    #[must_use]
+    pub fn binary(self, name: &str) -> PathBuf {
+        self.folder().join(name).join("bootstrap")
+    }
+
+    /// The processor of this machine, when artefacts run here.
+    #[must_use]
+    pub fn here() -> Option<Self> {
+        if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            Some(Self::X86_64)
+        } else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
+            Some(Self::Arm64)
+        } else {
+            None
+        }
+    }
+}
+
+/// Builds the binaries of the workspace for this machine: the functions, and the fault suite.
+pub async fn debug() -> Result<()> {
+    step("Building the functions");
+    let status = cargo("cargo").args(["build", "--bins"]).current_dir(root()).status().await?;
+    if status.success() { Ok(()) } else { Err(anyhow!("The functions do not build.")) }
+}
+
+/// Builds every function and prints how large the zips are.
+pub async fn run(processor: Processor) -> Result<()> {
+    run_with(processor, &[]).await
+}
+
+/// Builds some functions for a test, into a folder of its own: what is deployed is all of them.
+pub async fn some(processor: Processor, functions: &[&str]) -> Result<()> {
+    compile(processor, &processor.test_folder(), functions.iter().copied()).await?;
+    for function in functions {
+        let folder = processor.test_folder();
+        let binary = folder.join(function).join("bootstrap");
+        let bytes = fs::read(&binary).with_context(|| binary.display().to_string())?;
+        check_glibc(function, &bytes)?;
+        let path = folder.join(format!("{function}.zip"));
+        fs::write(&path, pack(&bytes)?).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// As [`run`], and with it other binaries of the workspace, which are not deployed.
+pub async fn run_with(processor: Processor, others: &[&str]) -> Result<()> {
+    let functions = names()?;
+    let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
+    compile(processor, &processor.folder(), binaries).await?;
+    let mut too_large = Vec::new();
+    println!("{:<16}{:>12}{:>12}", "function", "binary/KiB", "zip/KiB");
+    for function in &functions {
+        let binary = processor.binary(function);
+        let bytes = fs::read(&binary).with_context(|| binary.display().to_string())?;
+        check_glibc(function, &bytes)?;
+        let zip = pack(&bytes)?;
+        let path = processor.folder().join(format!("{function}.zip"));
+        fs::write(&path, &zip).with_context(|| path.display().to_string())?;
+        println!("{function:<16}{:>12}{:>12}", bytes.len() / 1024, zip.len() / 1024);
+        let budget = if function == "migrate" { MIGRATE_BUDGET } else { BUDGET };
+        if zip.len() > budget {
+            too_large.push(format!("{function} has more than {} KiB", budget / 1024));
+        }
+    }
+    if too_large.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow!(too_large.join("\n")))
+}
+
+/// The functions, by their folders.
+fn names() -> Result<Vec<String>> {
+    let folder = root().join("functions");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Compiles what [`run_with`] makes for x86-64 while this machine waits for something else: what it does otherwise comes
+/// first. The output goes to a file, as [`run_with`] says again what is wrong.
+pub async fn in_background(others: &[&str]) -> Result<()> {
+    let functions = names()?;
+    let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
+    let log = fs::File::create(target().join("artefacts.log")).context("target/artefacts.log")?;
+    let mut command = compiler(Processor::X86_64, &Processor::X86_64.folder(), binaries).await?;
+    let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()?;
+    if let Some(id) = child.id() {
+        // It is as good without.
+        let _ = std::process::Command::new("renice")
+            .args(["-n", "19", "-p", &id.to_string()])
+            .stdout(Stdio::null())
+            .status();
+    }
+    child.wait().await?;
+    Ok(())
+}
+
+/// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
+/// the folders of this machine and the time are kept out of them.
+async fn compile(processor: Processor, folder: &Path, binaries: impl Iterator<Item = &str>) -> Result<()> {
+    step("Building the artefacts (a first time takes ten minutes)");
+    let status = compiler(processor, folder, binaries).await?.status().await?;
+    if status.success() { Ok(()) } else { Err(anyhow!("The artefacts do not build.")) }
+}
+
+async fn compiler(processor: Processor, folder: &Path, binaries: impl Iterator<Item = &str>) -> Result<Command> {
+    let cargo_lambda = tools::cargo_lambda().await?;
+    let zig = tools::zig().await?;
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let mut flags =
+        format!("--remap-path-prefix={}=/src --remap-path-prefix={}=/target", root().display(), target().display());
+    if let Ok(home) = home {
+        flags = format!("{flags} --remap-path-prefix={home}=/cargo");
+    }
+    let mut command = cargo(cargo_lambda);
+    command.args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"]).arg(folder);
+    for binary in binaries {
+        command.args(["--bin", binary]);
+    }
+    command
+        .env("CARGO_ZIGBUILD_ZIG_PATH", zig)
+        .env("RUSTFLAGS", flags)
+        .env("SOURCE_DATE_EPOCH", "0")
+        .current_dir(root());
+    Ok(command)
+}
+
+/// Refuses a binary that would not start on Lambda, by the versions of the symbols it names.
+fn check_glibc(function: &str, binary: &[u8]) -> Result<()> {
+    match newest_glibc(binary) {
+        Some(version) if version <= GLIBC => Ok(()),
+        found => bail!("{function} needs glibc {found:?}; Lambda has {GLIBC:?}"),
+    }
+}
+
+fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
+    const MARK: &[u8] = b"GLIBC_2.";
+    let marks = binary.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
+    let minors = marks.filter_map(|(at, _)| {
+        let digits: String = binary
+            .get(at + MARK.len()..)?
+            .iter()
+            .take(3)
+            .map_while(|byte| byte.is_ascii_digit().then_some(char::from(*byte)))
+            .collect();
+        digits.parse().ok()
+    });
+    minors.max().map(|minor| (2, minor))
+}
+
+/// A zip with the binary and the roots that it trusts. It has no time in it.
+fn pack(binary: &[u8]) -> Result<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::default());
+    zip.start_file("bootstrap", options.unix_permissions(0o755)).context("bootstrap")?;
+    zip.write_all(binary)?;
+    let roots = fs::read(roots()).context("shared/roots.pem")?;
+    zip.start_file("roots.pem", options.unix_permissions(0o644)).context("roots.pem")?;
+    zip.write_all(&roots)?;
+    Ok(zip.finish().context("the zip")?.into_inner())
+}
+
+fn roots() -> PathBuf {
+    Path::new(&root()).join("shared").join("roots.pem")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_symbol_counts() {
+        assert_eq!(newest_glibc(b"\0GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.17\0"), Some((2, 34)));
+        assert_eq!(newest_glibc(b"nothing"), None);
+        assert!(check_glibc("x", b"GLIBC_2.34\0").is_ok());
+        assert!(check_glibc("x", b"GLIBC_2.35\0").is_err());
+    }
+
+    #[test]
+    fn the_same_binary_gives_the_same_zip() {
+        assert_eq!(pack(b"binary").unwrap(), pack(b"binary").unwrap());
+    }
+}

