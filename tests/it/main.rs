@@ -5,7 +5,6 @@ mod applications;
 mod bad_input;
 mod better_auth;
 mod browsers;
-mod checker;
 mod cloudformation;
 mod concurrency;
 mod consistency;

@@ -5,7 +5,6 @@
 //! harness, called through a [`gateway`] that takes its routes from `template.yaml`.
 
 pub mod better_auth;
-pub mod faults;
 pub mod fleet;
 pub mod gateway;
 pub mod http_server;
@@ -56,11 +55,13 @@ pub fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The binary of a function, beside the test's own.
+/// The binary of a function, which is in the same target folder as this program.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this program");
-    let folder = test.parent().and_then(Path::parent).expect("target/debug/deps");
+    let program = std::env::current_exe().expect("the path of this program");
+    let folder = program.parent().expect("target/debug");
+    // Cargo puts tests one folder below the other binaries.
+    let folder = if folder.ends_with("deps") { folder.parent().expect("target/debug") } else { folder };
     let binary = folder.join(name);
     assert!(binary.exists(), "{} is missing: run `cargo build --workspace`, or `cargo xtask test`", binary.display());
     binary

@@ -1,6 +1,9 @@
 //! Databases of the tests' own, on the server that `TEST_DATABASE_URL` names.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
 
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
@@ -222,8 +225,17 @@ pub fn port() -> u16 {
     *server().get_ports().first().expect("a port in TEST_DATABASE_URL")
 }
 
+/// The URL of the server, where the program has started one itself.
+static SERVER: OnceLock<String> = OnceLock::new();
+
+/// Takes the server at a URL instead of the one that `TEST_DATABASE_URL` names.
+pub fn use_server(url: &str) {
+    SERVER.set(url.to_owned()).expect("one server");
+}
+
 fn server() -> Config {
-    let url = std::env::var("TEST_DATABASE_URL").unwrap_or_else(|_| {
+    let url = SERVER.get().cloned().or_else(|| std::env::var("TEST_DATABASE_URL").ok());
+    let url = url.unwrap_or_else(|| {
         panic!(
             "TEST_DATABASE_URL is not set: these tests need a Postgres server on 127.0.0.1 on which they may create \
              databases, such as postgres://postgres@127.0.0.1:5432/postgres. `cargo xtask test` starts one."

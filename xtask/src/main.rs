@@ -47,7 +47,7 @@ enum Command {
     /// Check and test everything, or a part
     Test(test::Options),
     /// Break everything below the functions while clients call them, and compare the database with what they were told
-    Faults(faults::Options),
+    Faults(::faults::Options),
     /// Replay the sample events in events/ and compare the answers
     Replay {
         /// Only this function's events
@@ -138,7 +138,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Test(options) => Box::pin(test::run(&options)).await,
         Command::Faults(options) => {
             tools::system::prepare().await?;
-            faults::run(&options).await.map(drop)
+            faults::run(&options).await
         }
         Command::Replay { function } => replay::run(function.as_deref()).await,
         Command::Build { x86_64: false } => build::run(Processor::Arm64).await,

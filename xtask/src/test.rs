@@ -240,7 +240,10 @@ impl Run {
                 let passed = browser::application(self.server().await?).await?;
                 format!("{passed} passed")
             }
-            Step::Faults => format!("{} kinds of fault passed", faults::run(&faults::Options::short()).await?),
+            Step::Faults => {
+                faults::run(&::faults::Options::short()).await?;
+                "passed".into()
+            }
             Step::Artefacts => {
                 if let Some(begun) = self.artefacts.take() {
                     // What is wrong is said by the build that follows.

@@ -1,34 +1,33 @@
-//! The checker: holds what clients were told to what the database says.
+//! The checker: compares what clients were told with what the database says.
 //!
-//! An acknowledged write is there once, a refused one is not there, and one whose fate its client
-//! does not know is there once or not at all, from the moment it was asked for. What may be
-//! repeated without harm (PUT without a guard, setting `completed`) may have been done twice, if
-//! nobody can tell: a copy that undoes what was acknowledged later is one too many. A read shows
-//! at least what its client knew.
+//! The database has an acknowledged write once and a refused write not at all. When the client does not know the
+//! outcome, the database has the write once or not at all, and not before the request. A write that does no harm when it
+//! is repeated (PUT without a guard, setting `completed`) may have been done twice, as long as the second time does not
+//! undo a write that was acknowledged later. A read shows at least what its client knew.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{
+use crate::{
     history::{Explanation, History},
-    record::{Action, Change, Evidence, Fate, Image, Op, Seen, Version},
+    record::{Action, Change, Evidence, Image, Op, Outcome, Seen, Version},
 };
 
-/// What is not as it was promised, in words.
+/// What is not as it was promised: a sentence for each finding.
 #[derive(Debug, Default)]
-pub struct Verdict {
-    /// Acknowledged, and not there, or overwritten by who had not seen it, or not shown.
-    pub lost: Vec<String>,
-    /// There more often than it was asked for.
-    pub doubled: Vec<String>,
-    /// Done after its client had been told that it is not.
-    pub late: Vec<String>,
-    /// Anything else that cannot be.
-    pub wrong: Vec<String>,
+pub(crate) struct Verdict {
+    /// Writes that were acknowledged and are missing, or were overwritten by a client that had not seen them, or that a
+    /// read did not show.
+    pub(crate) lost: Vec<String>,
+    /// Writes that were done more often than clients asked for.
+    pub(crate) doubled: Vec<String>,
+    /// Writes that were done after their client had been told that they were not.
+    pub(crate) late: Vec<String>,
+    /// Everything else that must not happen.
+    pub(crate) wrong: Vec<String>,
 }
 
-/// Compares them. The operations of one client are in the order it did them.
-#[must_use]
-pub fn check(ops: &[Op], evidence: &Evidence) -> Verdict {
+/// Compares the operations of the clients with the database. The operations of one client are in their order in time.
+pub(crate) fn check(ops: &[Op], evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();
     replay(evidence, &mut verdict);
     creations(ops, evidence, &mut verdict);
@@ -67,7 +66,7 @@ pub fn check(ops: &[Op], evidence: &Evidence) -> Verdict {
     verdict
 }
 
-/// The changes lead to the rows that are there, or the changes are not to be trusted.
+/// Applies the changes one after the other: they must lead to the rows, or the list of changes is not complete.
 fn replay(evidence: &Evidence, verdict: &mut Verdict) {
     let mut rows: BTreeMap<i64, &Image> = BTreeMap::new();
     for change in &evidence.changes {
@@ -102,11 +101,11 @@ fn creations(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
         if tasks.len() > 1 {
             verdict.doubled.push(format!("{title}: created as {tasks:?}"));
         }
-        match &op.fate {
-            Fate::Done(seen) if !tasks.contains(&seen.task) => {
+        match &op.outcome {
+            Outcome::Done(seen) if !tasks.contains(&seen.task) => {
                 verdict.lost.push(format!("{title}: acknowledged as task {}, found as {tasks:?}", seen.task));
             }
-            Fate::Refused(status) if !tasks.is_empty() => {
+            Outcome::Refused(status) if !tasks.is_empty() => {
                 verdict.wrong.push(format!("{title}: refused with {status}, and there as {tasks:?}"));
             }
             _ => {}
@@ -117,12 +116,12 @@ fn creations(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// A title that was refused is nowhere.
+/// A title that was refused must not be in the database.
 fn refusals(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     let written: HashSet<&str> =
         evidence.changes.iter().filter_map(|change| Some(change.new.as_ref()?.title.as_str())).collect();
     for op in ops {
-        if let (Action::Update { title, .. }, Fate::Refused(status)) = (&op.action, &op.fate)
+        if let (Action::Update { title, .. }, Outcome::Refused(status)) = (&op.action, &op.outcome)
             && written.contains(title.as_str())
         {
             verdict.wrong.push(format!("{title}: refused with {status}, and written"));
@@ -130,7 +129,7 @@ fn refusals(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// A title whose write was answered with 503 is written before that, or never.
+/// When a write was answered with 503, its title must be written before that answer, or never.
 fn late(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     let mut told = HashMap::new();
     for op in ops {
@@ -147,11 +146,11 @@ fn late(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// Of a counter, every acknowledged number was given once and none is forgotten.
+/// Each number of a counter was acknowledged once, and the counter has the largest of them or more.
 fn counters(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     let mut given: HashMap<i64, HashSet<u64>> = HashMap::new();
     for op in ops {
-        if let (Action::Update { task, number: Some(number), .. }, Fate::Done(_)) = (&op.action, &op.fate)
+        if let (Action::Update { task, number: Some(number), .. }, Outcome::Done(_)) = (&op.action, &op.outcome)
             && !given.entry(*task).or_default().insert(*number)
         {
             verdict.doubled.push(format!("counter {task}: {number} was acknowledged twice"));
@@ -165,26 +164,26 @@ fn counters(ops: &[Op], evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// One client's way through its operations.
+/// Goes through the operations of one client.
 struct Walk<'a, 'b> {
     histories: &'b mut BTreeMap<i64, History<'a>>,
-    /// The tasks that somebody asked to delete.
+    /// The tasks that some client asked to delete.
     deleted: &'b HashSet<i64>,
     verdict: &'b mut Verdict,
-    /// Of each task, the last change that it knows of.
+    /// The last change that the client knows, by task.
     knows: HashMap<i64, usize>,
-    /// The tasks that it asked to delete.
+    /// The tasks that this client asked to delete.
     unlisted: HashSet<i64>,
 }
 
 impl Walk<'_, '_> {
     fn step(&mut self, op: &Op) {
-        match (&op.action, &op.fate) {
-            (Action::List, Fate::Listed(seen)) => self.listed(seen),
-            (Action::List, _) | (Action::Create { .. }, Fate::Refused(_) | Fate::Unknown) => {}
-            // One that is not there at all has been found missing already.
-            (Action::Create { .. }, Fate::Done(seen)) if !self.histories.contains_key(&seen.task) => {}
-            (Action::Create { .. } | Action::Get { .. }, Fate::Done(seen)) => self.saw(*seen),
+        match (&op.action, &op.outcome) {
+            (Action::List, Outcome::Listed(seen)) => self.listed(seen),
+            (Action::List, _) | (Action::Create { .. }, Outcome::Refused(_) | Outcome::Unknown) => {}
+            // `creations` has reported the task that is not there at all.
+            (Action::Create { .. }, Outcome::Done(seen)) if !self.histories.contains_key(&seen.task) => {}
+            (Action::Create { .. } | Action::Get { .. }, Outcome::Done(seen)) => self.saw(*seen),
             (
                 Action::Update { task, .. }
                 | Action::Toggle { task }
@@ -202,36 +201,36 @@ impl Walk<'_, '_> {
             self.unlisted.insert(task);
         }
         let after = self.knows.get(&task).copied();
-        match &op.fate {
-            Fate::Done(seen) => self.acknowledged(*seen, op, after),
-            Fate::Deleted => match self.histories.get_mut(&task).and_then(History::take_deletion) {
+        match &op.outcome {
+            Outcome::Done(seen) => self.acknowledged(*seen, op, after),
+            Outcome::Deleted => match self.histories.get_mut(&task).and_then(History::take_deletion) {
                 Some(at) => drop(self.knows.insert(task, at)),
                 None => self.verdict.lost.push(format!("task {task}: its deletion was acknowledged")),
             },
-            Fate::Unknown => self.explain(task, op, after, true),
-            Fate::Refused(404) => {
+            Outcome::Unknown => self.explain(task, op, after, true),
+            Outcome::Refused(404) => {
                 if after.is_some() && !self.deleted.contains(&task) {
                     self.verdict.lost.push(format!("task {task}: is there, and {op:?}"));
                 }
             }
-            Fate::Refused(412) => {
+            Outcome::Refused(412) => {
                 let Action::Update { guard: Some(guard), .. } = &op.action else { return };
                 if !self.histories.get(&task).is_some_and(|history| history.was_replaced(*guard)) {
                     self.verdict.wrong.push(format!("task {task}: nothing was newer, and {op:?}"));
                 }
             }
-            Fate::Refused(_) | Fate::Listed(_) => {}
+            Outcome::Refused(_) | Outcome::Listed(_) => {}
         }
     }
 
-    /// Makes an operation an explanation for a change that is not the one that was acknowledged.
+    /// Notes that an operation may explain a change beside the acknowledged one.
     fn explain(&mut self, task: i64, op: &Op, after: Option<usize>, unknown: bool) {
         if let Some(history) = self.histories.get_mut(&task) {
             history.explain(Explanation::of(&op.action, op.client, after, unknown));
         }
     }
 
-    /// A write that was acknowledged is the change that led to the version in its answer.
+    /// Finds the change that an acknowledged write made, by the version in its answer.
     fn acknowledged(&mut self, seen: Seen, op: &Op, after: Option<usize>) {
         let Seen { task, version } = seen;
         let history = self.histories.entry(task).or_default();
@@ -239,7 +238,7 @@ impl Walk<'_, '_> {
             if let Action::Set { completed, .. } = op.action
                 && history.shows(version, completed)
             {
-                // There was nothing to set.
+                // The task was already in that state, so nothing was written.
                 return self.saw(seen);
             }
             self.verdict.lost.push(format!("task {task}: not in its history: {op:?}"));
@@ -278,3 +277,6 @@ impl Walk<'_, '_> {
         self.histories.get(&task)?.position(version)
     }
 }
+
+#[cfg(test)]
+mod tests;

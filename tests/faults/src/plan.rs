@@ -1,10 +1,10 @@
-//! What clients do: a mix that follows from a seed.
+//! What clients do: a mix that is computed from a seed.
 
-use crate::random::Random;
+use tests::random::Random;
 
 /// One step of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A new task with an `Idempotency-Key`, repeated until it is acknowledged.
     Create,
     /// The same, sent twice at once.
@@ -25,7 +25,7 @@ pub(super) enum Step {
     UpdateNothing,
     /// PATCH …/complete.
     Toggle,
-    /// PATCH …/complete with what it shall be.
+    /// PATCH …/complete with the new state.
     Set,
     /// DELETE.
     Delete,
@@ -35,11 +35,11 @@ pub(super) enum Step {
     GetIfNew,
     /// GET of the list.
     List,
-    /// On a counter that others use too: read it, and write the next number with `If-Match`.
+    /// Read a counter, which other clients use as well, and write the next number with `If-Match`.
     Count,
 }
 
-/// The mix of a client that has its user for itself.
+/// The mix of a client with a user of its own.
 const OWN: [(Step, usize); 15] = [
     (Step::Create, 14),
     (Step::CreateTwice, 3),
@@ -58,11 +58,11 @@ const OWN: [(Step, usize); 15] = [
     (Step::List, 3),
 ];
 
-/// The mix of a client that shares its user with another one.
+/// The mix of a client that shares its user with another client.
 const SHARED: [(Step, usize); 3] = [(Step::Count, 5), (Step::Toggle, 4), (Step::Get, 1)];
 
-/// The steps of a client, each with a number to choose by.
-pub(super) fn plan(random: &mut Random, shared: bool, steps: usize) -> Vec<(Step, usize)> {
+/// The steps of a client. Each has a random number, by which the client chooses a task.
+pub(crate) fn plan(random: &mut Random, shared: bool, steps: usize) -> Vec<(Step, usize)> {
     let mix: &[(Step, usize)] = if shared { &SHARED } else { &OWN };
     let total = mix.iter().map(|(_, weight)| weight).sum();
     let draw = |random: &mut Random| {

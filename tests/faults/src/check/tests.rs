@@ -1,7 +1,8 @@
 //! The checker of the fault suite: it has to find what is lost and what is doubled, and to accept
 //! whatever an honest database does.
 
-use tests::faults::{Action, Change, Evidence, Fate, Image, Op, Seen, Verdict, Version, check};
+use super::{Verdict, check};
+use crate::record::{Action, Change, Evidence, Image, Op, Outcome, Seen, Version};
 
 const TASK: i64 = 7;
 
@@ -21,8 +22,8 @@ fn guarded(title: &str, guard: u32) -> Action {
     Action::Update { task: TASK, title: title.into(), guard: Some(at(guard)), number: None }
 }
 
-fn done(version: u32) -> Fate {
-    Fate::Done(Seen { task: TASK, version: at(version) })
+fn done(version: u32) -> Outcome {
+    Outcome::Done(Seen { task: TASK, version: at(version) })
 }
 
 const TOGGLE: Action = Action::Toggle { task: TASK };
@@ -32,14 +33,15 @@ const GET: Action = Action::Get { task: TASK };
 
 /// A client that created the task as `a` at version 1 and went on like this, over a database where
 /// the task went from image to image.
-fn judge(then: &[(Action, Fate)], images: &[Image]) -> Verdict {
+fn judge(then: &[(Action, Outcome)], images: &[Image]) -> Verdict {
     let create = (Action::Create { title: "a".into() }, done(1));
-    let ops: Vec<_> = [create].iter().chain(then).map(|(action, fate)| op(0, action.clone(), fate.clone())).collect();
+    let ops: Vec<_> =
+        [create].iter().chain(then).map(|(action, outcome)| op(0, action.clone(), outcome.clone())).collect();
     check(&ops, &evidence(images, true))
 }
 
-fn op(client: usize, action: Action, fate: Fate) -> Op {
-    Op { client, action, fate, unavailable_at: None }
+fn op(client: usize, action: Action, outcome: Outcome) -> Op {
+    Op { client, action, outcome, unavailable_at: None }
 }
 
 /// The history from `a` at version 1 through these images, and the row that is left unless it was
@@ -80,7 +82,8 @@ fn finds(verdict: &Verdict, (lost, doubled, wrong): (usize, usize, usize)) {
 fn what_is_done_after_its_503_is_late() {
     let update = update("b");
     for (told, found) in [(2, 0), (0, 1)] {
-        let mut ops = vec![op(0, Action::Create { title: "a".into() }, done(1)), op(0, update.clone(), Fate::Unknown)];
+        let mut ops =
+            vec![op(0, Action::Create { title: "a".into() }, done(1)), op(0, update.clone(), Outcome::Unknown)];
         ops[1].unavailable_at = Some(at(told));
         let verdict = check(&ops, &evidence(&[image("b", false, 2)], true));
         assert_eq!((verdict.late.len(), verdict.wrong.len()), (found, 0), "{verdict:#?}");
@@ -94,9 +97,9 @@ fn what_was_acknowledged_and_is_there_is_in_order() {
         (TOGGLE, done(3)),
         (guarded("c", 3), done(4)),
         (ON, done(5)),
-        (guarded("d", 3), Fate::Refused(412)),
+        (guarded("d", 3), Outcome::Refused(412)),
         (GET, done(5)),
-        (Action::List, Fate::Listed(vec![Seen { task: TASK, version: at(5) }])),
+        (Action::List, Outcome::Listed(vec![Seen { task: TASK, version: at(5) }])),
     ];
     clean(&judge(&ops, &[image("b", false, 2), image("b", true, 3), image("c", true, 4), image("c", true, 5)]));
 }
@@ -108,12 +111,12 @@ fn a_lost_write_is_found() {
     finds(&check(&created, &Evidence::default()), (1, 0, 0));
     finds(&judge(&[(update("b"), done(2))], &[]), (1, 0, 0));
     finds(&judge(&[(TOGGLE, done(2))], &[]), (1, 0, 0));
-    finds(&judge(&[(DELETE, Fate::Deleted)], &[]), (1, 0, 0));
+    finds(&judge(&[(DELETE, Outcome::Deleted)], &[]), (1, 0, 0));
     // A row that its history says is there.
     finds(&check(&created, &Evidence { tasks: [].into(), ..evidence(&[], true) }), (1, 0, 0));
     // One that is not found although nobody deleted it.
-    finds(&judge(&[(GET, Fate::Refused(404))], &[]), (1, 0, 0));
-    finds(&judge(&[(Action::List, Fate::Listed(Vec::new()))], &[]), (1, 0, 0));
+    finds(&judge(&[(GET, Outcome::Refused(404))], &[]), (1, 0, 0));
+    finds(&judge(&[(Action::List, Outcome::Listed(Vec::new()))], &[]), (1, 0, 0));
 }
 
 #[test]
@@ -127,18 +130,21 @@ fn a_doubled_write_is_found() {
     let flips = [image("a", true, 2), image("a", false, 3)];
     finds(&judge(&[(TOGGLE, done(2))], &flips), (0, 1, 0));
     finds(&judge(&[(TOGGLE, done(3))], &flips), (0, 1, 0));
-    finds(&judge(&[(TOGGLE, Fate::Unknown)], &flips), (0, 1, 0));
-    clean(&judge(&[(TOGGLE, Fate::Unknown), (TOGGLE, Fate::Unknown)], &flips));
-    clean(&judge(&[(TOGGLE, Fate::Unknown), (TOGGLE, done(3))], &flips));
+    finds(&judge(&[(TOGGLE, Outcome::Unknown)], &flips), (0, 1, 0));
+    clean(&judge(&[(TOGGLE, Outcome::Unknown), (TOGGLE, Outcome::Unknown)], &flips));
+    clean(&judge(&[(TOGGLE, Outcome::Unknown), (TOGGLE, done(3))], &flips));
     // With a guard, not even a copy that changes nothing.
     finds(&judge(&[(guarded("b", 1), done(2))], &[image("b", false, 2), image("b", false, 3)]), (0, 1, 0));
 }
 
 #[test]
 fn what_was_refused_must_not_be_there() {
-    finds(&judge(&[(TOGGLE, Fate::Refused(404))], &[image("a", true, 2)]), (1, 1, 0));
-    finds(&judge(&[(guarded("b", 1), Fate::Refused(412))], &[image("b", false, 2)]), (0, 1, 1));
-    finds(&check(&[op(0, Action::Create { title: "a".into() }, Fate::Refused(422))], &evidence(&[], true)), (0, 0, 1));
+    finds(&judge(&[(TOGGLE, Outcome::Refused(404))], &[image("a", true, 2)]), (1, 1, 0));
+    finds(&judge(&[(guarded("b", 1), Outcome::Refused(412))], &[image("b", false, 2)]), (0, 1, 1));
+    finds(
+        &check(&[op(0, Action::Create { title: "a".into() }, Outcome::Refused(422))], &evidence(&[], true)),
+        (0, 0, 1),
+    );
     // Nobody's task, and nobody's change.
     finds(&check(&[], &evidence(&[], true)), (0, 0, 1));
     finds(&judge(&[], &[image("b", false, 2)]), (0, 1, 0));
@@ -147,24 +153,27 @@ fn what_was_refused_must_not_be_there() {
 #[test]
 fn an_unknown_write_is_there_once_or_not_at_all_and_as_late_as_it_likes() {
     for action in [update("b"), guarded("b", 1)] {
-        clean(&judge(&[(action.clone(), Fate::Unknown)], &[]));
-        clean(&judge(&[(action, Fate::Unknown)], &[image("b", false, 2)]));
+        clean(&judge(&[(action.clone(), Outcome::Unknown)], &[]));
+        clean(&judge(&[(action, Outcome::Unknown)], &[image("b", false, 2)]));
     }
     // Later than what was acknowledged after it.
     let late = [image("c", false, 2), image("b", false, 3)];
-    clean(&judge(&[(update("b"), Fate::Unknown), (update("c"), done(2))], &late));
+    clean(&judge(&[(update("b"), Outcome::Unknown), (update("c"), done(2))], &late));
     // And not before it was asked for.
     finds(
-        &judge(&[(update("c"), done(3)), (update("b"), Fate::Unknown)], &[image("b", false, 2), image("c", false, 3)]),
+        &judge(
+            &[(update("c"), done(3)), (update("b"), Outcome::Unknown)],
+            &[image("b", false, 2), image("c", false, 3)],
+        ),
         (0, 1, 0),
     );
     // Twice, with something else in between.
     let again = [image("b", false, 2), image("c", false, 3), image("b", false, 4)];
-    finds(&judge(&[(update("b"), Fate::Unknown), (update("c"), done(3))], &again), (0, 1, 0));
-    let unknown = [op(0, Action::Create { title: "a".into() }, Fate::Unknown)];
+    finds(&judge(&[(update("b"), Outcome::Unknown), (update("c"), done(3))], &again), (0, 1, 0));
+    let unknown = [op(0, Action::Create { title: "a".into() }, Outcome::Unknown)];
     clean(&check(&unknown, &Evidence::default()));
     clean(&check(&unknown, &evidence(&[], true)));
-    let deletion = [op(0, Action::Create { title: "a".into() }, done(1)), op(0, DELETE, Fate::Unknown)];
+    let deletion = [op(0, Action::Create { title: "a".into() }, done(1)), op(0, DELETE, Outcome::Unknown)];
     clean(&check(&deletion, &evidence(&[], true)));
     clean(&check(&deletion, &evidence(&[], false)));
 }
@@ -195,14 +204,14 @@ fn a_lost_update_is_found() {
     let ops = [(update("b"), done(2)), (guarded("c", 1), done(3))];
     finds(&judge(&ops, &[image("b", false, 2), image("c", false, 3)]), (1, 1, 0));
     // A guard that nothing had outdated.
-    finds(&judge(&[(guarded("b", 1), Fate::Refused(412))], &[]), (0, 0, 1));
+    finds(&judge(&[(guarded("b", 1), Outcome::Refused(412))], &[]), (0, 0, 1));
 }
 
 #[test]
 fn an_old_reading_is_found() {
     let images = [image("b", false, 2)];
     finds(&judge(&[(update("b"), done(2)), (GET, done(1))], &images), (1, 0, 0));
-    let list = Fate::Listed(vec![Seen { task: TASK, version: at(1) }]);
+    let list = Outcome::Listed(vec![Seen { task: TASK, version: at(1) }]);
     finds(&judge(&[(update("b"), done(2)), (Action::List, list)], &images), (1, 0, 0));
     finds(&judge(&[(GET, done(9))], &[]), (1, 0, 0));
 }

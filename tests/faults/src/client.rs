@@ -7,49 +7,49 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use tests::{Request, Response, fleet::Fleet, identity::Identity};
 use tokio::sync::RwLock;
 
-use super::{
+use crate::{
     plan::Step,
-    record::{Action, Fate, Op, Seen, Version},
+    record::{Action, Op, Outcome, Seen, Version},
     table::Tally,
 };
-use crate::{Request, Response, fleet::Fleet, identity::Identity};
 
-/// A client has no more tasks than this: with one more wish for a task it deletes one.
+/// The most tasks of a client: with this many, it deletes one instead of creating another.
 const MAX_TASKS: usize = 40;
 
 /// A task as its client knows it.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(crate) struct Known {
     task: i64,
     version: Version,
     etag: String,
-    /// An `ETag` of before.
+    /// The version before, with its `ETag`.
     old: Option<(Version, String)>,
 }
 
 /// One client.
-pub(super) struct Client {
-    pub(super) number: usize,
-    /// Who the users are, and which one this is.
-    pub(super) user: (Identity, i32),
-    pub(super) fleet: Arc<Fleet>,
-    /// Closed while environments are frozen: Lambda sends them nothing then.
-    pub(super) gate: Arc<RwLock<()>>,
-    pub(super) tally: Tally,
-    pub(super) ops: Vec<Op>,
-    pub(super) wrong: Vec<String>,
-    pub(super) tasks: Vec<Known>,
+pub(crate) struct Client {
+    pub(crate) number: usize,
+    /// The kind of users, and the number of this client's user.
+    pub(crate) user: (Identity, i32),
+    pub(crate) fleet: Arc<Fleet>,
+    /// Closed while environments are frozen: then Lambda sends them no requests.
+    pub(crate) gate: Arc<RwLock<()>>,
+    pub(crate) tally: Tally,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) wrong: Vec<String>,
+    pub(crate) tasks: Vec<Known>,
     written: usize,
     /// When the last answer said that the database is not available, if it did.
     unavailable_at: Option<DateTime<Utc>>,
     /// The last acknowledged create: title, key, answer.
-    pub(super) created: Option<(String, String, Response)>,
+    pub(crate) created: Option<(String, String, Response)>,
 }
 
 impl Client {
-    pub(super) fn new(number: usize, user: (Identity, i32), fleet: Arc<Fleet>, gate: Arc<RwLock<()>>) -> Self {
+    pub(crate) fn new(number: usize, user: (Identity, i32), fleet: Arc<Fleet>, gate: Arc<RwLock<()>>) -> Self {
         Self {
             number,
             user,
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// Does one step of a plan.
-    pub(super) async fn step(&mut self, step: Step, choice: usize) {
+    pub(crate) async fn step(&mut self, step: Step, choice: usize) {
         let step = match step {
             Step::Create | Step::CreatePlain if self.tasks.len() >= MAX_TASKS => Step::Delete,
             Step::CreatePlain | Step::CreateTwice | Step::List | Step::UpdateNothing | Step::Count => step,
@@ -113,9 +113,9 @@ impl Client {
         }
         let response = self.send(request).await;
         let refusals: &[u64] = if guard.is_some() { &[404, 412] } else { &[404] };
-        let fate = self.judge(response, Some(at), refusals);
-        let stale = fate == Fate::Refused(412);
-        self.write_down(Action::Update { task, title, guard, number }, fate);
+        let outcome = self.judge(response, Some(at), refusals);
+        let stale = outcome == Outcome::Refused(412);
+        self.write_down(Action::Update { task, title, guard, number }, outcome);
         if stale && self.tasks.get(at).is_some_and(|known| known.task == task) {
             self.get(at, false).await;
         }
@@ -125,8 +125,8 @@ impl Client {
         let title = self.title();
         let request = self.request("PUT", "/9000000000000").json(json!({ "title": title }));
         let response = self.send(request).await;
-        let fate = self.judge(response, None, &[404]);
-        self.write_down(Action::Update { task: 9_000_000_000_000, title, guard: None, number: None }, fate);
+        let outcome = self.judge(response, None, &[404]);
+        self.write_down(Action::Update { task: 9_000_000_000_000, title, guard: None, number: None }, outcome);
     }
 
     async fn complete(&mut self, at: usize, completed: Option<bool>) {
@@ -136,25 +136,25 @@ impl Client {
             request = request.json(json!({ "completed": completed }));
         }
         let response = self.send(request).await;
-        let fate = self.judge(response, Some(at), &[404]);
+        let outcome = self.judge(response, Some(at), &[404]);
         let action = match completed {
             Some(completed) => Action::Set { task, completed },
             None => Action::Toggle { task },
         };
-        self.write_down(action, fate);
+        self.write_down(action, outcome);
     }
 
     async fn delete(&mut self, at: usize) {
         let task = self.tasks.swap_remove(at).task;
         let response = self.send(self.request("DELETE", &format!("/{task}"))).await;
-        let fate = match response {
-            Some(response) if response.status == 200 => Fate::Deleted,
+        let outcome = match response {
+            Some(response) if response.status == 200 => Outcome::Deleted,
             other => self.judge(other, None, &[404]),
         };
-        self.write_down(Action::Delete { task }, fate);
+        self.write_down(Action::Delete { task }, outcome);
     }
 
-    /// Reads a task, and answers the number that it has as a counter.
+    /// Reads a task, and answers the number in its description, if it has one.
     async fn get(&mut self, at: usize, if_new: bool) -> Option<u64> {
         let Known { task, version, etag, .. } = self.tasks[at].clone();
         let mut request = self.request("GET", &format!("/{task}"));
@@ -165,28 +165,28 @@ impl Client {
         if let Some(response) = &response
             && (if_new, response.status) == (true, 304)
         {
-            self.write_down(Action::Get { task }, Fate::Done(Seen { task, version }));
+            self.write_down(Action::Get { task }, Outcome::Done(Seen { task, version }));
             return None;
         }
         let number = response
             .as_ref()
             .filter(|response| response.status == 200)
             .and_then(|response| response.json()["description"].as_str()?.parse().ok());
-        let fate = self.judge(response, Some(at), &[404]);
-        self.write_down(Action::Get { task }, fate);
+        let outcome = self.judge(response, Some(at), &[404]);
+        self.write_down(Action::Get { task }, outcome);
         number
     }
 
     async fn list(&mut self) {
         let response = self.send(self.request("GET", "")).await;
-        let fate = match &response {
+        let outcome = match &response {
             Some(response) if response.status == 200 => {
                 let tasks = response.json();
-                Fate::Listed(tasks.as_array().into_iter().flatten().filter_map(seen).collect())
+                Outcome::Listed(tasks.as_array().into_iter().flatten().filter_map(seen).collect())
             }
             _ => self.judge(response, None, &[]),
         };
-        self.write_down(Action::List, fate);
+        self.write_down(Action::List, outcome);
     }
 
     async fn count(&mut self, at: usize) {
@@ -206,34 +206,34 @@ impl Client {
 
     async fn first_count(&mut self, at: usize) {
         let guard = (self.tasks[at].version, self.tasks[at].etag.clone());
-        if self.ops.last().is_some_and(|op| matches!(op.fate, Fate::Done(_))) {
+        if self.ops.last().is_some_and(|op| matches!(op.outcome, Outcome::Done(_))) {
             self.update(at, Some(guard), Some(1)).await;
         }
     }
 
-    pub(super) fn title(&mut self) -> String {
+    pub(crate) fn title(&mut self) -> String {
         self.written += 1;
         format!("user-{}-client-{}-write-{}", self.user.1, self.number, self.written)
     }
 
-    pub(super) fn request(&self, method: &str, path: &str) -> Request {
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         let (identity, user) = self.user;
         identity.request(method, user, path)
     }
 
-    pub(super) fn write_down(&mut self, action: Action, fate: Fate) {
+    pub(crate) fn write_down(&mut self, action: Action, outcome: Outcome) {
         let unavailable_at = self.unavailable_at.take();
-        self.ops.push(Op { client: self.number, action, fate, unavailable_at });
+        self.ops.push(Op { client: self.number, action, outcome, unavailable_at });
     }
 
-    pub(super) async fn send(&mut self, request: Request) -> Option<Response> {
+    pub(crate) async fn send(&mut self, request: Request) -> Option<Response> {
         let (fleet, gate) = (Arc::clone(&self.fleet), Arc::clone(&self.gate));
         let (response, took) = timed(&fleet, &gate, Some(&request)).await?;
         self.note(response, took)
     }
 
-    /// Counts an answer, and judges what every answer has to be.
-    pub(super) fn note(&mut self, response: Option<Response>, took: Duration) -> Option<Response> {
+    /// Counts an answer, and checks what holds for every answer.
+    pub(crate) fn note(&mut self, response: Option<Response>, took: Duration) -> Option<Response> {
         self.tally.requests += 1;
         self.tally.longest = self.tally.longest.max(took);
         let is_unavailable = response.as_ref().is_some_and(|response| response.status == 503);
@@ -254,8 +254,8 @@ impl Client {
         Some(response)
     }
 
-    /// What an answer means, where these refusals are to be expected.
-    pub(super) fn judge(&mut self, response: Option<Response>, at: Option<usize>, refusals: &[u64]) -> Fate {
+    /// The outcome that an answer tells. `refusals` are the 4xx that can be expected here.
+    pub(crate) fn judge(&mut self, response: Option<Response>, at: Option<usize>, refusals: &[u64]) -> Outcome {
         match response {
             Some(response) if response.status < 300 => self.learn(&response, at),
             Some(response) if response.status < 500 => {
@@ -265,18 +265,18 @@ impl Client {
                 if let (404, Some(at)) = (response.status, at) {
                     self.tasks.swap_remove(at);
                 }
-                Fate::Refused(response.status)
+                Outcome::Refused(response.status)
             }
-            _ => Fate::Unknown,
+            _ => Outcome::Unknown,
         }
     }
 
     /// Remembers the task that an answer shows.
-    pub(super) fn learn(&mut self, response: &Response, at: Option<usize>) -> Fate {
+    pub(crate) fn learn(&mut self, response: &Response, at: Option<usize>) -> Outcome {
         let etag = response.header("etag").unwrap_or_default().to_owned();
         let Some(seen) = seen(&response.json()).filter(|_| !etag.is_empty()) else {
             self.wrong.push(format!("no task with an ETag: {response:?}"));
-            return Fate::Unknown;
+            return Outcome::Unknown;
         };
         let mut known = Known { task: seen.task, version: seen.version, etag, old: None };
         match at.and_then(|at| self.tasks.get_mut(at)) {
@@ -290,7 +290,7 @@ impl Client {
             }
             None => self.tasks.push(known),
         }
-        Fate::Done(seen)
+        Outcome::Done(seen)
     }
 }
 
@@ -298,8 +298,8 @@ fn seen(task: &Value) -> Option<Seen> {
     Some(Seen { task: task["id"].as_i64()?, version: task["updated_at"].as_str()?.parse().ok()? })
 }
 
-/// Sends a request, if there is one, as soon as the gate is open.
-pub(super) async fn timed(
+/// Sends a request, if there is one, as soon as the gate is open, and measures the time until the answer.
+pub(crate) async fn timed(
     fleet: &Fleet,
     gate: &RwLock<()>,
     request: Option<&Request>,

@@ -1,14 +1,13 @@
-//! What the database says: a trigger's list of every change, and the rows.
+//! What the database says: the changes, which a trigger lists, and the rows.
 
+use tests::postgres::Database;
 use tokio_postgres::{Client, Row};
 
-use super::record::{Change, Evidence, Image};
-use crate::postgres::Database;
+use crate::record::{Change, Evidence, Image};
 
-/// Makes the trigger. It runs in the transaction of the change, and what it writes is there if and
-/// only if the change is. A statement takes up to 20 ms longer now and then, and so does its
-/// commit, so that faults find both of them under way.
-pub(super) async fn watch(database: &Database) {
+/// Makes the trigger. It runs in the transaction of the change, so that its row is there if and only if the change is.
+/// Other triggers make some statements and some commits up to 20 ms longer, so that faults meet them under way.
+pub(crate) async fn watch(database: &Database) {
     database
         .execute(
             "CREATE TABLE audit (
@@ -45,7 +44,7 @@ pub(super) async fn watch(database: &Database) {
 ///
 /// # Errors
 /// Those of the database.
-pub(super) async fn collect(client: &Client, users: &[String]) -> Result<Evidence, tokio_postgres::Error> {
+pub(crate) async fn collect(client: &Client, users: &[String]) -> Result<Evidence, tokio_postgres::Error> {
     let sql = "
         SELECT id, (old).title, (old).description, (old).completed, (old).updated_at,
             (new).title, (new).description, (new).completed, (new).updated_at, made_at
@@ -59,7 +58,7 @@ pub(super) async fn collect(client: &Client, users: &[String]) -> Result<Evidenc
     Ok(Evidence { changes: changes.collect(), tasks: tasks.collect() })
 }
 
-/// The image in four columns of a row; nothing when there is none.
+/// The image in four columns of a row; `None` when they are NULL.
 fn image(row: &Row, from: usize) -> Option<Image> {
     Some(Image {
         title: row.get::<_, Option<String>>(from)?,

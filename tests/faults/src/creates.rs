@@ -3,19 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
+use tests::Response;
 
-use super::{
+use crate::{
     client::{Client, timed},
-    record::{Action, Fate},
+    record::{Action, Outcome},
 };
-use crate::Response;
 
-/// How often a create with a key is sent until it is given up.
+/// How often a create with a key is sent before the client gives up.
 const ATTEMPTS: u32 = 8;
 
 impl Client {
-    /// Creates with a key, so many requests at once, until it is acknowledged or given up.
-    pub(super) async fn create(&mut self, at_once: usize) {
+    /// Creates a task with a key, and repeats that until there is an answer. The first time, `at_once` requests are sent
+    /// at once.
+    pub(crate) async fn create(&mut self, at_once: usize) {
         let title = self.title();
         let key = format!("key-{title}");
         let mut answers: Vec<Response> = Vec::new();
@@ -39,22 +40,22 @@ impl Client {
             tokio::time::sleep(Duration::from_millis(50 << attempt.min(4))).await;
         }
         self.agree(&title, &answers);
-        let fate = match (answers.pop(), refused) {
+        let outcome = match (answers.pop(), refused) {
             (Some(response), _) => {
-                let fate = self.learn(&response, None);
+                let outcome = self.learn(&response, None);
                 self.created = Some((title.clone(), key, response));
-                fate
+                outcome
             }
             (None, Some(status)) => {
                 self.wrong.push(format!("{title}: a create with a key: {status}"));
-                Fate::Refused(status)
+                Outcome::Refused(status)
             }
-            (None, None) => Fate::Unknown,
+            (None, None) => Outcome::Unknown,
         };
-        self.write_down(Action::Create { title }, fate);
+        self.write_down(Action::Create { title }, outcome);
     }
 
-    /// The answers to one key are the same, and one of them at most is the first.
+    /// Checks that all answers to one key are the same, and that at most one of them is not a replay.
     fn agree(&mut self, title: &str, answers: &[Response]) {
         if answers.windows(2).any(|pair| pair[0].body != pair[1].body) {
             self.wrong.push(format!("{title}: one key, several answers: {answers:?}"));
@@ -64,7 +65,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn create_again(&mut self) {
+    pub(crate) async fn create_again(&mut self) {
         let Some((title, key, first)) = self.created.clone() else { return self.create(1).await };
         let request = self.request("POST", "").header("Idempotency-Key", &key).json(json!({ "title": title }));
         let Some(response) = self.send(request).await else { return };
@@ -74,26 +75,26 @@ impl Client {
         }
     }
 
-    pub(super) async fn create_other(&mut self) {
+    pub(crate) async fn create_other(&mut self) {
         let Some((_, key, _)) = self.created.clone() else { return self.create(1).await };
         let title = self.title();
         let request = self.request("POST", "").header("Idempotency-Key", &key).json(json!({ "title": title }));
-        let fate = match self.send(request).await {
-            Some(response) if response.status == 422 => Fate::Refused(422),
+        let outcome = match self.send(request).await {
+            Some(response) if response.status == 422 => Outcome::Refused(422),
             Some(response) if response.status < 500 => {
                 self.wrong.push(format!("{title}: another body with an old key: {response:?}"));
-                Fate::Unknown
+                Outcome::Unknown
             }
-            _ => Fate::Unknown,
+            _ => Outcome::Unknown,
         };
-        self.write_down(Action::Create { title }, fate);
+        self.write_down(Action::Create { title }, outcome);
     }
 
-    pub(super) async fn create_plain(&mut self) {
+    pub(crate) async fn create_plain(&mut self) {
         let title = self.title();
         let request = self.request("POST", "").json(json!({ "title": title }));
         let response = self.send(request).await;
-        let fate = self.judge(response, None, &[]);
-        self.write_down(Action::Create { title }, fate);
+        let outcome = self.judge(response, None, &[]);
+        self.write_down(Action::Create { title }, outcome);
     }
 }

@@ -2,28 +2,30 @@
 
 use std::time::Duration;
 
-use super::check::Verdict;
+use devtools::ui::print;
+
+use crate::check::Verdict;
 
 /// How many answers there were.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Requests sent.
-    pub(super) requests: usize,
+    pub(crate) requests: usize,
     /// 2xx and 304.
-    pub(super) successes: usize,
+    pub(crate) successes: usize,
     /// 4xx.
-    pub(super) refusals: usize,
+    pub(crate) refusals: usize,
     /// 5xx.
-    pub(super) failures: usize,
+    pub(crate) failures: usize,
     /// No answer.
-    pub(super) unanswered: usize,
+    pub(crate) unanswered: usize,
     /// The longest time from request to answer.
-    pub(super) longest: Duration,
+    pub(crate) longest: Duration,
 }
 
 impl Tally {
-    /// Adds another's.
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds the counts of another client or round.
+    pub(crate) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.successes += other.successes;
         self.refusals += other.refusals;
@@ -34,25 +36,25 @@ impl Tally {
 }
 
 /// What came of a fault.
-pub(super) struct Round {
-    pub(super) name: &'static str,
-    pub(super) strikes: usize,
-    pub(super) took: Duration,
-    pub(super) tally: Tally,
-    pub(super) verdict: Verdict,
+pub(crate) struct Round {
+    pub(crate) name: &'static str,
+    pub(crate) injected: usize,
+    pub(crate) took: Duration,
+    pub(crate) tally: Tally,
+    pub(crate) verdict: Verdict,
     /// Answers that did not come within the function's timeout.
-    pub(super) late: usize,
+    pub(crate) late: usize,
 }
 
 /// How many findings of a kind are shown in full.
 const SHOWN: usize = 5;
 
-/// Prints what the columns are.
-pub(super) fn header() {
-    println!(
-        "{:<22} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>10} {:>7} {:>5} {:>7} {:>5} {:>6}",
+/// Prints the names of the columns.
+pub(crate) fn header() {
+    print(format!(
+        "{:<22} {:>8} {:>8} {:>7} {:>6} {:>6} {:>7} {:>10} {:>7} {:>5} {:>7} {:>5} {:>6}",
         "fault",
-        "strikes",
+        "injected",
         "requests",
         "2xx",
         "4xx",
@@ -64,7 +66,7 @@ pub(super) fn header() {
         "doubled",
         "late",
         "wrong"
-    );
+    ));
 }
 
 impl Round {
@@ -74,11 +76,11 @@ impl Round {
     }
 
     /// Prints its line.
-    pub(super) fn print(&self) {
-        println!(
-            "{:<22} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>10} {:>7.1} {:>5} {:>7} {:>5} {:>6}",
+    pub(crate) fn print(&self) {
+        print(format!(
+            "{:<22} {:>8} {:>8} {:>7} {:>6} {:>6} {:>7} {:>10} {:>7.1} {:>5} {:>7} {:>5} {:>6}",
             self.name,
-            self.strikes,
+            self.injected,
             self.tally.requests,
             self.tally.successes,
             self.tally.refusals,
@@ -90,35 +92,35 @@ impl Round {
             self.verdict.doubled.len(),
             self.late + self.verdict.late.len(),
             self.verdict.wrong.len(),
-        );
+        ));
     }
 }
 
-/// Prints the sum and what is not as promised. Whether all is.
-pub(super) fn conclusion(rounds: &[Round], seed: u64) -> bool {
+/// Prints the sums and the findings, and answers whether everything was as promised.
+pub(crate) fn conclusion(rounds: &[Round], seed: u64) -> bool {
     let mut all = Tally::default();
     for round in rounds {
         all.add(&round.tally);
     }
-    println!(
+    print(format!(
         "\n{} requests: {} 2xx, {} 4xx, {} 5xx, {} without an answer",
         all.requests, all.successes, all.refusals, all.failures, all.unanswered
-    );
+    ));
     for round in rounds {
         let Verdict { lost, doubled, late, wrong } = &round.verdict;
         for (kind, findings) in [("lost", lost), ("doubled", doubled), ("late", late), ("wrong", wrong)] {
             for finding in findings.iter().take(SHOWN) {
-                println!("\n{}, {kind}: {finding}", round.name);
+                print(format!("\n{}, {kind}: {finding}", round.name));
             }
             if findings.len() > SHOWN {
-                println!("\n{}, {kind}: and {} more", round.name, findings.len() - SHOWN);
+                print(format!("\n{}, {kind}: and {} more", round.name, findings.len() - SHOWN));
             }
         }
     }
     let failed = rounds.iter().filter(|round| round.bad() > 0).count();
     if failed > 0 {
-        println!("\nRepeat it with --seed {seed}.");
+        print(format!("\nRepeat it with --seed {seed}."));
     }
-    println!("\n{} passed, {failed} failed", rounds.len() - failed);
+    print(format!("\n{} passed, {failed} failed", rounds.len() - failed));
     failed == 0
 }
