@@ -50,14 +50,15 @@ pub async fn run(built: bool) -> Result<()> {
     for mut subject in subjects {
         bar.inc(1);
         let limit = LIMITS.into_iter().find_map(|(name, limit)| (name == subject.name).then_some(limit));
-        if limit.is_none() && subject.floor.is_some() {
+        if limit.is_none() && subject.baseline.is_some() {
             continue;
         }
         let (short, long) = (count(&mut subject, &valgrind, SHORT).await?, count(&mut subject, &valgrind, LONG).await?);
         let each = long.saturating_sub(short) / (LONG - SHORT);
         counts.insert(subject.name, each);
-        let floor = subject.floor.and_then(|name| counts.get(name));
-        let ratio = floor.map(|floor| format!("{:.2}", 1.0 + excess(each, *floor) / 100.0)).unwrap_or_default();
+        let baseline = subject.baseline.and_then(|name| counts.get(name));
+        let ratio =
+            baseline.map(|baseline| format!("{:.2}", 1.0 + excess(each, *baseline) / 100.0)).unwrap_or_default();
         let shown = limit.map(|limit| limit.to_string()).unwrap_or_default();
         rows.push(vec![subject.name.to_owned(), each.to_string(), ratio, shown]);
         if let Some(limit) = limit.filter(|limit| each > *limit) {
@@ -66,7 +67,7 @@ pub async fn run(built: bool) -> Result<()> {
         }
     }
     bar.finish_and_clear();
-    print(table(&["request", "instructions", "to its floor", "budget"], &rows));
+    print(table(&["request", "instructions", "to its baseline", "budget"], &rows));
     if beyond.is_empty() { Ok(()) } else { Err(anyhow!(beyond.join("\n"))) }
 }
 

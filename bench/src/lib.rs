@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: how fast, how small and how cheap the artefacts are, each compared with
 //! the least that anything on Lambda's runtime could do.
 //!
-//! Subjects and floors are called in turn within one run, so that whatever else this machine does
-//! hits all alike. What is compared between runs are ratios to a floor, not microseconds.
+//! Subjects and baselines are called in turn within one run, so that whatever else this machine does
+//! hits all alike. What is compared between runs are ratios to a baseline, not microseconds.
 
 mod budgets;
 mod cgroup;
@@ -44,8 +44,8 @@ use results::{Results, Run};
 
 pub use budgets::run as budgets;
 
-/// The binaries of the floors.
-pub const FLOORS: [&str; 2] = ["empty", "one-query"];
+/// The binaries of the baselines.
+pub const BASELINES: [&str; 2] = ["empty", "one-query"];
 
 /// The options of the command.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ pub struct Options {
     scale_max: u64,
 }
 
-/// What is measured, other than each function beside its floor.
+/// What is measured, other than each function beside its baseline.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 #[allow(clippy::struct_excessive_bools)]
@@ -80,7 +80,7 @@ struct Modes {
     /// What verifying a token costs, by its algorithm.
     #[arg(long)]
     tokens: bool,
-    /// Through PgBouncer in transaction mode, the floors as well.
+    /// Through PgBouncer in transaction mode, the baselines as well.
     #[arg(long)]
     pooler: bool,
     /// How many requests a core of Postgres does, through PgBouncer.
@@ -218,13 +218,13 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is measured: the artefacts that are deployed, and the floors.
+/// Builds what is measured: the artefacts that are deployed, and the baselines.
 async fn artefacts(built: bool) -> Result<Processor> {
     let processor = Processor::here().ok_or_else(|| {
         anyhow!("Artefacts run on Linux only, on x86-64 or arm64: nothing can be measured on this machine.")
     })?;
     if !built {
-        build::run_with(processor, &FLOORS).await?;
+        build::run_with(processor, &BASELINES).await?;
     }
     Ok(processor)
 }
@@ -266,7 +266,7 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
                 cold,
                 encrypted: if subject.database { encrypted.next() } else { None },
                 round_trips,
-                zip_bytes: subject.floor.and_then(|_| fs::metadata(zip).ok()).map(|file| file.len()),
+                zip_bytes: subject.baseline.and_then(|_| fs::metadata(zip).ok()).map(|file| file.len()),
             }
         })
         .collect();

@@ -1,7 +1,7 @@
 //! `cargo xtask bench --load`: what a core of Postgres does, through PgBouncer, when calls come at a rate of
 //! their own rather than one after the other.
 //!
-//! The calls are those that functions make, and the plain statements of the floors. They are sent by this
+//! The calls are those that functions make, and the plain statements of the baselines. They are sent by this
 //! program and not by functions: those would need several times the CPU that they leave Postgres.
 
 use std::{
@@ -25,7 +25,7 @@ use tokio_postgres::{
 };
 
 use crate::{
-    data::{self, Database, FLOOR_UPDATED, READER, UPDATED, WRITER},
+    data::{self, BASELINE_UPDATED, Database, READER, UPDATED, WRITER},
     machine::Machine,
     process::cpu_of,
     stats::percentile,
@@ -89,7 +89,7 @@ impl Call {
         let (versions, none): (Option<Vec<DateTime<Utc>>>, Option<String>) = (None, None);
         let (title, yes) = ("Another title", None::<bool>);
         let (no, bytes) = (false, None::<Vec<u8>>);
-        let id = if plain { FLOOR_UPDATED } else { UPDATED };
+        let id = if plain { BASELINE_UPDATED } else { UPDATED };
         let (sql, parameters): (String, Vec<(&(dyn ToSql + Sync), Type)>) = match (self, plain) {
             (Self::Get, true) => {
                 (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&1_i64, Type::INT8)])
@@ -260,7 +260,7 @@ pub(crate) fn chart(loads: &[Load], machine: &Machine) -> String {
         .map(|Load { request, function, plain }| Bar {
             name: request.clone(),
             value: function.server_cpu_us,
-            floor: plain.server_cpu_us,
+            baseline: plain.server_cpu_us,
             ratio: function.server_cpu_us / plain.server_cpu_us,
         })
         .collect();

@@ -46,7 +46,7 @@ impl Machine {
         }
     }
 
-    /// Whether others worked here too. What they take is added to a floor as to what stands on it,
+    /// Whether others worked here too. What they take is added to a baseline as to what stands on it,
     /// and brings ratios nearer to one.
     pub(crate) fn was_busy(&self) -> bool {
         self.load_before > BUSY

@@ -32,24 +32,24 @@ pub(crate) fn functions(all: &[Measured<'_>]) -> Vec<Function> {
 
 fn function(measured: &Measured<'_>, all: &[Measured<'_>]) -> Function {
     let Measured { subject, warm, cold, encrypted, round_trips, zip_bytes } = measured;
-    let floor_of = |name: &str| all.iter().find(|other| other.subject.name == name);
+    let baseline_of = |name: &str| all.iter().find(|other| other.subject.name == name);
     let mut ratios = BTreeMap::new();
-    if let Some(floor) = subject.floor.and_then(floor_of) {
-        ratios.insert("warm".into(), Ratio::of(&warm.blocks, &floor.warm.blocks));
-        ratios.insert("cpu".into(), Ratio::of(&warm.cpu, &floor.warm.cpu));
-        if !warm.server_cpu.is_empty() && !floor.warm.server_cpu.is_empty() {
-            ratios.insert("server cpu".into(), Ratio::of(&warm.server_cpu, &floor.warm.server_cpu));
+    if let Some(baseline) = subject.baseline.and_then(baseline_of) {
+        ratios.insert("warm".into(), Ratio::of(&warm.blocks, &baseline.warm.blocks));
+        ratios.insert("cpu".into(), Ratio::of(&warm.cpu, &baseline.warm.cpu));
+        if !warm.server_cpu.is_empty() && !baseline.warm.server_cpu.is_empty() {
+            ratios.insert("server cpu".into(), Ratio::of(&warm.server_cpu, &baseline.warm.server_cpu));
         }
     }
-    if let Some(floor) = subject.cold_floor().and_then(floor_of) {
-        ratios.insert("cold".into(), Ratio::of(&cold.blocks, &floor.cold.blocks));
-        if let Some((own, floor)) = encrypted.zip(floor.encrypted) {
-            ratios.insert("cold TLS".into(), Ratio::of(&own.blocks, &floor.blocks));
+    if let Some(baseline) = subject.cold_baseline().and_then(baseline_of) {
+        ratios.insert("cold".into(), Ratio::of(&cold.blocks, &baseline.cold.blocks));
+        if let Some((own, baseline)) = encrypted.zip(baseline.encrypted) {
+            ratios.insert("cold TLS".into(), Ratio::of(&own.blocks, &baseline.blocks));
         }
     }
     Function {
         name: subject.name.into(),
-        floor: subject.floor.map(Into::into),
+        baseline: subject.baseline.map(Into::into),
         warm_p50_us: median(&warm.calls),
         warm_p99_us: percentile(&warm.calls, 0.99),
         cpu_us: mean(&warm.cpu),
@@ -68,11 +68,11 @@ fn start(cold: &Cold) -> Start {
     Start { median: median(&cold.starts) / 1000.0, p90: percentile(&cold.starts, 0.9) / 1000.0 }
 }
 
-/// The figures for people. In parentheses is the ratio to the floor.
+/// The figures for people. In parentheses is the ratio to the baseline.
 pub(crate) fn show(functions: &[Function]) -> String {
     let names = [
         "function",
-        "floor",
+        "baseline",
         "warm p50/µs",
         "p99/µs",
         "CPU/µs",
@@ -97,7 +97,7 @@ pub(crate) fn show(functions: &[Function]) -> String {
             let [tls, tls_p90] = starts(function.cold_tls_ms);
             vec![
                 function.name.clone(),
-                function.floor.clone().unwrap_or_default(),
+                function.baseline.clone().unwrap_or_default(),
                 with(format!("{:.0}", function.warm_p50_us), "warm"),
                 format!("{:.0}", function.warm_p99_us),
                 with(format!("{:.0}", function.cpu_us), "cpu"),
@@ -127,12 +127,13 @@ fn megabytes(bytes: Option<u64>) -> String {
 
 /// The warm calls as a chart.
 pub(crate) fn chart(functions: &[Function], machine: &Machine) -> String {
-    let floor = |name: &str| functions.iter().find(|function| function.name == name).map(|floor| floor.warm_p50_us);
+    let baseline =
+        |name: &str| functions.iter().find(|function| function.name == name).map(|baseline| baseline.warm_p50_us);
     let bars: Vec<_> = functions
         .iter()
         .filter_map(|function| {
-            let (floor, ratio) = function.floor.as_deref().and_then(floor).zip(function.ratios.get("warm"))?;
-            Some(Bar { name: function.name.clone(), value: function.warm_p50_us, floor, ratio: ratio.value })
+            let (baseline, ratio) = function.baseline.as_deref().and_then(baseline).zip(function.ratios.get("warm"))?;
+            Some(Bar { name: function.name.clone(), value: function.warm_p50_us, baseline, ratio: ratio.value })
         })
         .collect();
     let Machine { cpu, date, commit, .. } = machine;
@@ -146,10 +147,10 @@ mod tests {
 
     #[test]
     fn ratios_are_beside_their_figures() {
-        let mut floor = function("empty", 1.0);
-        floor.floor = None;
-        floor.ratios.clear();
-        let functions = [floor, function("a", 1.5)];
+        let mut baseline = function("empty", 1.0);
+        baseline.baseline = None;
+        baseline.ratios.clear();
+        let functions = [baseline, function("a", 1.5)];
         let shown = show(&functions);
         assert!(shown.contains("150 (1.50)") && shown.contains(" 8.8 |"), "{shown}");
         let machine = Machine {

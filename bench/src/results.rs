@@ -33,12 +33,12 @@ pub(crate) struct Run<T> {
     pub(crate) figures: T,
 }
 
-/// The figures of a function, or of a floor.
+/// The figures of a function, or of a baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Function {
     pub(crate) name: String,
-    /// The floor that its ratios are of; a floor has none.
-    pub(crate) floor: Option<String>,
+    /// The baseline that its ratios are of; a baseline has none.
+    pub(crate) baseline: Option<String>,
     pub(crate) warm_p50_us: f64,
     pub(crate) warm_p99_us: f64,
     pub(crate) cpu_us: f64,
@@ -49,9 +49,9 @@ pub(crate) struct Function {
     pub(crate) peak_kib: u64,
     pub(crate) peak_tls_kib: Option<u64>,
     pub(crate) round_trips: f64,
-    /// Floors are not deployed.
+    /// Baselines are not deployed.
     pub(crate) zip_bytes: Option<u64>,
-    /// To the floor, by what was measured.
+    /// To the baseline, by what was measured.
     pub(crate) ratios: BTreeMap<String, Ratio>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn moved(now: &[Function], before: &[Function]) -> Vec<String> {
                 let word = if share > 0.0 { "up" } else { "down" };
                 let percent = share.abs() * 100.0;
                 lines.push(format!(
-                    "{} {what}: {word} by {percent:.0} %, from {:.2} to {:.2} times its floor",
+                    "{} {what}: {word} by {percent:.0} %, from {:.2} to {:.2} times its baseline",
                     function.name, old.value, ratio.value
                 ));
             }
@@ -111,11 +111,11 @@ pub(crate) fn moved(now: &[Function], before: &[Function]) -> Vec<String> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A function that is `ratio` times its floor.
+    /// A function that is `ratio` times its baseline.
     pub(crate) fn function(name: &str, ratio: f64) -> Function {
         Function {
             name: name.into(),
-            floor: Some("empty".into()),
+            baseline: Some("empty".into()),
             warm_p50_us: 100.0 * ratio,
             warm_p99_us: 300.0,
             cpu_us: 50.0,
@@ -135,7 +135,7 @@ pub(crate) mod tests {
         let before = [function("a", 1.0), function("b", 1.0)];
         let now = [function("a", 1.01), function("b", 1.5), function("c", 1.0)];
         let lines = moved(&now, &before);
-        assert_eq!(lines, ["b warm: up by 50 %, from 1.00 to 1.50 times its floor", "c: was not measured before"]);
+        assert_eq!(lines, ["b warm: up by 50 %, from 1.00 to 1.50 times its baseline", "c: was not measured before"]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ fn count(values: &[f64]) -> f64 {
     values.len().max(1) as f64
 }
 
-/// A ratio to a floor, and its standard error.
+/// A ratio to a baseline, and its standard error.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Ratio {
     pub(crate) value: f64,
@@ -45,8 +45,9 @@ const SMALLEST: f64 = 0.05;
 impl Ratio {
     /// The ratio of two measurements that were taken side by side, block by block. Whatever slows
     /// down a whole block, slows down both.
-    pub(crate) fn of(blocks: &[f64], floors: &[f64]) -> Self {
-        let ratios: Vec<_> = blocks.iter().zip(floors).map(|(block, floor)| block / floor.max(f64::EPSILON)).collect();
+    pub(crate) fn of(blocks: &[f64], baselines: &[f64]) -> Self {
+        let ratios: Vec<_> =
+            blocks.iter().zip(baselines).map(|(block, baseline)| block / baseline.max(f64::EPSILON)).collect();
         Self { value: median(&ratios), error: standard_error(&ratios) }
     }
 
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_block_is_slow_for_the_floor_too() {
+    fn a_slow_block_is_slow_for_the_baseline_too() {
         let ratio = Ratio::of(&[11.0, 22.0, 33.0], &[10.0, 20.0, 30.0]);
         assert!((ratio.value - 1.1).abs() < 1e-9 && ratio.error < 1e-9, "{ratio:?}");
         assert!((standard_error(&[1.0, 3.0]) - 1.0).abs() < 1e-9);

@@ -1,4 +1,4 @@
-//! What is measured: each function with a request of its own, and the floor it stands on.
+//! What is measured: each function with a request of its own, and the baseline it stands on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,11 +7,11 @@ use devtools::{build::Processor, settings::Settings, token};
 use tests::gateway::{Gateway, Style};
 
 use crate::{
-    data::{COMPLETED, DELETED, Database, FLOOR_UPDATED, READER, UPDATED, WRITER},
+    data::{BASELINE_UPDATED, COMPLETED, DELETED, Database, READER, UPDATED, WRITER},
     process::{Call, Launch, Process},
 };
 
-/// The floors, by their name in the report: the runtime alone, and one plain statement besides.
+/// The baselines, by their name in the report: the runtime alone, and one plain statement besides.
 pub(crate) const EMPTY: &str = "empty";
 pub(crate) const LIST: &str = "one-query list";
 pub(crate) const GET: &str = "one-query get";
@@ -31,8 +31,8 @@ static KEYS: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Subject {
     /// Its name in the report.
     pub(crate) name: &'static str,
-    /// The name of its floor; floors have none.
-    pub(crate) floor: Option<&'static str>,
+    /// The name of its baseline; baselines have none.
+    pub(crate) baseline: Option<&'static str>,
     /// The name of its artefact.
     pub(crate) binary: String,
     /// Whether it opens a connection when it starts.
@@ -50,7 +50,7 @@ pub(crate) struct Subject {
 #[derive(Clone)]
 struct Sample {
     name: &'static str,
-    floor: &'static str,
+    baseline: &'static str,
     user: i32,
     method: &'static str,
     target: String,
@@ -59,9 +59,9 @@ struct Sample {
 }
 
 fn samples() -> Vec<Sample> {
-    let read = |name, floor, target: String| Sample {
+    let read = |name, baseline, target: String| Sample {
         name,
-        floor,
+        baseline,
         user: READER,
         method: "GET",
         target,
@@ -81,8 +81,8 @@ fn samples() -> Vec<Sample> {
         read("list-tasks", LIST, tasks.clone()),
         read("get-task", GET, format!("{tasks}/1")),
         write("update-task", "PUT", task(UPDATED), Some(TITLE)),
-        Sample { floor: INSERT, ..write("create-task", "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)) },
-        Sample { floor: INSERT, ..write(KEYED, "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)) },
+        Sample { baseline: INSERT, ..write("create-task", "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)) },
+        Sample { baseline: INSERT, ..write(KEYED, "POST", format!("/api/{WRITER}/tasks"), Some(TITLE)) },
         write("complete-task", "PATCH", format!("{}/complete", task(COMPLETED)), None),
         write("delete-task", "DELETE", task(DELETED), None),
         read("get-me", GET, "/api/users/me".into()),
@@ -101,19 +101,19 @@ const KEY: &str = "key-of-call-0";
 /// The list with a token that somebody else signed.
 pub(crate) const REFUSED: &str = "refused token";
 
-/// The floors and all functions over a database.
+/// The baselines and all functions over a database.
 pub(crate) fn all(database: &Database, processor: Processor) -> Result<Vec<Subject>> {
-    // Floors get an event as long as a function's.
+    // Baselines get an event as long as a function's.
     let gateway = Gateway::of_template(Style::Aws);
     let token = token::mint(&Settings::of_events(""), &READER.to_string(), 24)?;
     let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None, None);
-    let floor = |name, statement| Subject::floor(name, statement, &payload, database, processor);
+    let baseline = |name, statement| Subject::baseline(name, statement, &payload, database, processor);
     let mut subjects = vec![
-        floor(EMPTY, None),
-        floor(LIST, Some(("list", i64::from(READER)))),
-        floor(GET, Some(("get", 1))),
-        floor(UPDATE, Some(("update", FLOOR_UPDATED))),
-        floor(INSERT, Some(("insert", i64::from(WRITER)))),
+        baseline(EMPTY, None),
+        baseline(LIST, Some(("list", i64::from(READER)))),
+        baseline(GET, Some(("get", 1))),
+        baseline(UPDATE, Some(("update", BASELINE_UPDATED))),
+        baseline(INSERT, Some(("insert", i64::from(WRITER)))),
     ];
     for sample in samples() {
         subjects.push(Subject::of(&sample, &gateway, database, processor)?);
@@ -151,13 +151,13 @@ pub(crate) fn one(
     processor: Processor,
 ) -> Result<Subject> {
     let body = (method == "PUT").then_some(TITLE);
-    let sample = Sample { name, floor: EMPTY, user, method, target: target.into(), body, status: 200 };
+    let sample = Sample { name, baseline: EMPTY, user, method, target: target.into(), body, status: 200 };
     Subject::of(&sample, &Gateway::of_template(Style::Aws), database, processor)
 }
 
 impl Subject {
-    /// A floor, with its statement and the id that it is about.
-    fn floor(
+    /// A baseline, with its statement and the id that it is about.
+    fn baseline(
         name: &'static str,
         statement: Option<(&str, i64)>,
         payload: &str,
@@ -168,13 +168,13 @@ impl Subject {
         let application_name = application_name(name);
         let mut variables = database.variables_of(&application_name);
         if let Some((statement, id)) = statement {
-            variables.push(("FLOOR_STATEMENT".into(), statement.into()));
-            variables.push(("FLOOR_ID".into(), id.to_string()));
+            variables.push(("BASELINE_STATEMENT".into(), statement.into()));
+            variables.push(("BASELINE_ID".into(), id.to_string()));
         }
         let launch = Launch { name: name.into(), binary: processor.binary(&binary), variables, ..Launch::default() };
         Self {
             name,
-            floor: None,
+            baseline: None,
             binary,
             database: statement.is_some(),
             launch,
@@ -200,7 +200,7 @@ impl Subject {
             Launch { name: sample.name.into(), binary: processor.binary(&binary), variables, ..Launch::default() };
         Ok(Self {
             name: sample.name,
-            floor: Some(sample.floor),
+            baseline: Some(sample.baseline),
             database: !["docs", "not-found"].contains(&binary.as_str()),
             binary,
             launch,
@@ -215,7 +215,7 @@ impl Subject {
     pub(crate) fn refused(name: &'static str, token: &str, database: &Database, processor: Processor) -> Result<Self> {
         let sample = Sample {
             name,
-            floor: EMPTY,
+            baseline: EMPTY,
             user: READER,
             method: "GET",
             target: format!("/api/{READER}/tasks"),
@@ -228,9 +228,9 @@ impl Subject {
         Ok(subject)
     }
 
-    /// The floor of its cold start: what else it does with the database when it is warm does not matter.
-    pub(crate) fn cold_floor(&self) -> Option<&'static str> {
-        self.floor.map(|_| if self.database { GET } else { EMPTY })
+    /// The baseline of its cold start: what else it does with the database when it is warm does not matter.
+    pub(crate) fn cold_baseline(&self) -> Option<&'static str> {
+        self.baseline.map(|_| if self.database { GET } else { EMPTY })
     }
 
     /// The event of the next call: another task each time for what deletes one.

@@ -83,7 +83,7 @@ enum Command {
     /// Work with the files in migrations/
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Measure the artefacts beside their floors
+    /// Measure the artefacts beside their baselines
     Bench(bench::Options),
     /// Count the instructions of warm requests, and fail beyond their budgets
     Budgets {

@@ -174,7 +174,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         step(&format!("[{}/{total}] Testing {what}", number + 1));
         let started = Instant::now();
         if one == Step::Tests && builds_artefacts {
-            run.artefacts = Some(tokio::spawn(build::in_background(&bench::FLOORS)));
+            run.artefacts = Some(tokio::spawn(build::in_background(&bench::BASELINES)));
         }
         let result = run.step(one).await.with_context(|| format!("Step {name} failed"))?;
         done.push((name.to_owned(), result, started.elapsed()));
@@ -249,7 +249,7 @@ impl Run {
                     // What is wrong is said by the build that follows.
                     let _ = begun.await;
                 }
-                build::run_with(Processor::X86_64, &bench::FLOORS).await?;
+                build::run_with(Processor::X86_64, &bench::BASELINES).await?;
                 "built".into()
             }
             Step::Emulator => {

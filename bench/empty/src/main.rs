@@ -1,4 +1,4 @@
-//! The floor of what no function of ours can be faster than: Lambda's runtime, a constant answer.
+//! The baseline of what no function of ours can be faster than: Lambda's runtime, a constant answer.
 
 use std::{collections::BTreeMap, convert::Infallible};
 

@@ -1,4 +1,4 @@
-//! The floor of a function that asks the database: Lambda's runtime, one connection, one plain
+//! The baseline of a function that asks the database: Lambda's runtime, one connection, one plain
 //! statement on a table without row-level security. There is no token to verify, no input to check, no deadline to keep and no log.
 
 use std::{collections::BTreeMap, env, str::FromStr};
@@ -40,15 +40,15 @@ enum Statement {
 }
 
 impl Statement {
-    /// `FLOOR_STATEMENT` names it, and `FLOOR_ID` the user or the task.
+    /// `BASELINE_STATEMENT` names it, and `BASELINE_ID` the user or the task.
     fn from_env() -> Result<Self, Error> {
-        let id = env::var("FLOOR_ID")?;
-        match env::var("FLOOR_STATEMENT")?.as_str() {
+        let id = env::var("BASELINE_ID")?;
+        match env::var("BASELINE_STATEMENT")?.as_str() {
             "list" => Ok(Self::List(id.parse()?)),
             "get" => Ok(Self::Get(id.parse()?)),
             "update" => Ok(Self::Update(id.parse()?)),
             "insert" => Ok(Self::Insert(id.parse()?)),
-            other => Err(format!("FLOOR_STATEMENT: {other}").into()),
+            other => Err(format!("BASELINE_STATEMENT: {other}").into()),
         }
     }
 
