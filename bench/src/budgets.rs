@@ -20,12 +20,12 @@ use devtools::{
     ui::{bar, print, say, step, table},
 };
 
-/// The most instructions of a warm request on x86-64: what was measured and a tenth.
+/// The most instructions of a warm request on x86-64: a tenth more than was measured.
 const LIMITS: [(&str, u64); 4] =
     [("list-tasks", 308_000), ("get-task", 202_000), ("update-task", 214_000), (REFUSED, 158_000)];
 
-/// Requests before anything is counted, in a short and in a long run: their difference is that of
-/// as many warm requests, whatever starting costs.
+/// The requests of a short and of a long run. The difference of their counts is that of warm requests only, since both
+/// start the process once.
 const SHORT: u64 = 20;
 const LONG: u64 = 120;
 
@@ -71,7 +71,7 @@ pub async fn run(built: bool) -> Result<()> {
     if beyond.is_empty() { Ok(()) } else { Err(anyhow!(beyond.join("\n"))) }
 }
 
-/// Fails where it has to be counted, and says so aloud where it need not.
+/// Fails where `CI` is set, and otherwise only says that nothing was counted.
 fn not_counted(why: &str) -> Result<()> {
     let message = format!("{why}: the instructions were NOT COUNTED.");
     if std::env::var_os("CI").is_some() {
@@ -85,7 +85,7 @@ fn not_counted(why: &str) -> Result<()> {
 async fn count(subject: &mut Subject, valgrind: &Path, requests: u64) -> Result<u64> {
     let folder = target().join("bench");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    // Kept for `callgrind_annotate`, which says where they went.
+    // The file is kept for `callgrind_annotate`, which shows the functions that execute them.
     let output = folder.join(format!("{}-{requests}.callgrind", subject.name.replace(' ', "-")));
     let mut launch = subject.launch.clone();
     let option = format!("--callgrind-out-file={}", output.display());
@@ -101,7 +101,7 @@ async fn count(subject: &mut Subject, valgrind: &Path, requests: u64) -> Result<
     total(&text).ok_or_else(|| anyhow!("{} has no total", output.display()))
 }
 
-/// The instructions that a file of callgrind's counts.
+/// The total in a file that callgrind wrote.
 fn total(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:")));
     line?.split_whitespace().next()?.parse().ok()

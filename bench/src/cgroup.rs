@@ -1,23 +1,23 @@
-//! A share of a core, as Lambda gives it out: a control group of this kernel's.
+//! A share of a core, as a function on Lambda has it, by a control group of this kernel.
 
 use std::{fs, path::Path, path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context, Result};
-/// Where systemd and containers have them.
+/// Where systemd and containers mount control groups.
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// How often the quota is given anew, in microseconds: an assumption, as AWS publishes none. Linux
-/// takes 100 ms when nobody says otherwise. On what platforms do, see <https://arxiv.org/abs/2506.01283>.
+/// After how many microseconds the quota begins anew. This is an assumption, as AWS publishes no number; the default of
+/// Linux is 100 ms. <https://arxiv.org/abs/2506.01283> measures what platforms use.
 const PERIOD: u64 = 20_000;
 
-/// How a kernel is told.
+/// The version of the kernel's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     One,
     Two,
 }
 
-/// A control group. It goes when this is dropped, after its processes.
+/// A control group. It is removed when this is dropped, which has to be after the end of its processes.
 pub(crate) struct Group {
     path: PathBuf,
     version: Version,
@@ -68,7 +68,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A process that was killed is in its group until the kernel has seen to it.
+        // The kernel removes a killed process from its group a little later.
         for _ in 0..50 {
             if fs::remove_dir(&self.path).is_ok() {
                 return;
@@ -81,7 +81,7 @@ impl Drop for Group {
 
 /// The microseconds of each period.
 fn quota(share: f64) -> u64 {
-    // The kernel's least is one millisecond.
+    // The kernel takes no less than one millisecond.
     Duration::from_micros(PERIOD).mul_f64(share).as_micros().try_into().unwrap_or(PERIOD).max(1000)
 }
 

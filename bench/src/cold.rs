@@ -1,5 +1,5 @@
-//! Cold starts: from the moment before a process is started to its first answer. On Lambda comes
-//! before it what AWS needs to fetch the zip and to start the environment.
+//! Cold starts: from the moment before a process is started to its first answer. On Lambda, AWS takes time before that
+//! to fetch the zip and to start the environment.
 
 use anyhow::Result;
 use devtools::ui::bar;
@@ -12,7 +12,7 @@ use crate::{
     warm::micros,
 };
 
-/// Calls after the first, before the memory is looked at.
+/// How many calls follow the first one before the memory is read.
 const CALLS: usize = 20;
 
 /// The cold starts of a subject.

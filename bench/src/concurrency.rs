@@ -67,7 +67,7 @@ pub(crate) async fn run(database: &Database, processor: Processor) -> Result<Vec
 async fn measure(subject: &mut Subject, allowed: usize) -> Result<Throughput> {
     let mut process = Process::start(&subject.launch).await?;
     let pollers = process.pollers().await?;
-    // As many as are allowed, also to a process that takes one at a time: then they queue.
+    // A process that takes one at a time gets as many too: they queue.
     for _ in 0..allowed {
         process.send(subject.payload());
     }

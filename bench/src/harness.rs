@@ -1,5 +1,5 @@
-//! What of a warm call is this program's own and the loopback's: the call of something that
-//! answers without having done anything.
+//! How much of a warm call this program and the loopback take: measured with a client that answers without doing
+//! anything.
 
 use std::{
     io::{self, Read, Write},
@@ -36,7 +36,7 @@ pub(crate) async fn measure() -> Result<f64> {
     Ok(median(&times))
 }
 
-/// A client that blocks, and whose messages fit into one read. It ends with the Runtime API.
+/// A client that blocks. All its messages fit into one read. It ends with the Runtime API.
 fn answer_at_once(address: &str) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: how fast, how small and how cheap the artefacts are, each compared with
-//! the least that anything on Lambda's runtime could do.
+//! `cargo xtask bench`: how fast, how small and how cheap the artefacts are, each compared with a baseline, which does
+//! the least that a function on Lambda's runtime can do.
 //!
-//! Subjects and baselines are called in turn within one run, so that whatever else this machine does
-//! hits all alike. What is compared between runs are ratios to a baseline, not microseconds.
+//! Subjects and baselines are called in turn within one run, so that other work of this machine slows down all of them
+//! alike. Between runs, ratios to a baseline are compared, not microseconds.
 
 mod budgets;
 mod cgroup;
@@ -139,7 +139,7 @@ impl Options {
 pub async fn run(options: &Options) -> Result<()> {
     let load = machine::load();
     let processor = artefacts(options.built).await?;
-    // With several requests at once the function has a core of its own.
+    // With several requests at once, the function has a core for itself.
     let one_core = ![Mode::Concurrency, Mode::Load].contains(&options.mode()) && pin::this_program();
     let database = Database::start(ServerKind::Throwaway, processor).await?;
     let machine = Machine::here(database.version().await?, load, one_core);
@@ -243,7 +243,7 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
     step("Measuring cold starts");
     let cold = cold::measure(&mut subjects, plan).await?;
     let mut encrypted = Vec::new();
-    // A pooler has TLS before it as it is.
+    // With a pooler, all cold starts are over TLS already.
     if !database.is_pooled() {
         step("Measuring cold starts over TLS");
         let encrypted_database = Database::start(ServerKind::Encrypted, processor).await?;
@@ -273,7 +273,7 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
     Ok(report::functions(&measured))
 }
 
-/// Says what is slower or faster than when it was last committed.
+/// Prints what is slower or faster than in the committed figures.
 fn compare(figures: &[results::Function], machine: &Machine) {
     match Results::committed().and_then(|results| results.functions) {
         None => println!("\nThere are no committed figures to compare with."),

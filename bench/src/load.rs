@@ -1,8 +1,8 @@
-//! `cargo xtask bench --load`: what a core of Postgres does, through PgBouncer, when calls come at a rate of
-//! their own rather than one after the other.
+//! `cargo xtask bench --load`: how many calls a core of Postgres does, through PgBouncer, when calls come at a fixed
+//! rate and do not wait for each other.
 //!
-//! The calls are those that functions make, and the plain statements of the baselines. They are sent by this
-//! program and not by functions: those would need several times the CPU that they leave Postgres.
+//! The calls are those of functions, and the plain statements of the baselines. This program sends them itself:
+//! functions would take most of the CPU that Postgres is to have.
 
 use std::{
     sync::Arc,
@@ -37,10 +37,10 @@ use crate::{
 const CLIENTS: usize = 64;
 const CONNECTIONS: usize = 8;
 
-/// Calls a second. The highest that are kept up with are the figures.
+/// Calls a second. The figures are of the highest rate that the machine kept up with.
 const RATES: [u32; 5] = [500, 1000, 2000, 4000, 8000];
 
-/// How long each rate is kept up, and how often each is tried, in turn.
+/// How long calls are sent at a rate, and how often each rate is tried.
 const DURATION: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
 
@@ -52,7 +52,7 @@ pub(crate) struct Load {
     pub(crate) plain: Rate,
 }
 
-/// What came of the highest rate that was kept up with.
+/// The figures at the highest rate that the machine kept up with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rate {
     pub(crate) per_second: f64,
@@ -174,7 +174,7 @@ pub(crate) async fn run(database: &Database, quick: bool) -> Result<Vec<Load>> {
                 }
                 tries.sort_by(|one, other| one.server_cpu_us.total_cmp(&other.server_cpu_us));
                 let middle = tries.swap_remove(tries.len() / 2);
-                // A rate that was not kept up with says what a client can send, and nothing of Postgres.
+                // Beyond that, the figures are about the client and not about Postgres.
                 if best.is_none() || middle.per_second > f64::from(*rate) * 0.95 {
                     *best = Some(middle);
                 }

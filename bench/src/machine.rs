@@ -5,10 +5,10 @@ use std::fs;
 use devtools::settings::root;
 use serde::{Deserialize, Serialize};
 
-/// The load from which on a machine is not called quiet.
+/// Above this load a machine is busy.
 const BUSY: f64 = 0.5;
 
-/// The facts that a figure is worth nothing without.
+/// The machine and the commit: without them a figure says nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) cpu: String,
@@ -17,7 +17,7 @@ pub(crate) struct Machine {
     pub(crate) postgres: String,
     pub(crate) date: String,
     pub(crate) commit: String,
-    /// How many wanted a core in the minute before.
+    /// The load average of the minute before.
     pub(crate) load_before: f64,
     /// Whether everything ran on one core.
     pub(crate) one_core: bool,
@@ -32,7 +32,7 @@ impl Machine {
             line.trim_start_matches(['\t', ' ', ':']).to_owned()
         };
         Self {
-            // Arm processors have no name there.
+            // The file has no name for Arm processors.
             cpu: Some(field("/proc/cpuinfo", "model name"))
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| std::env::consts::ARCH.into()),
@@ -46,8 +46,8 @@ impl Machine {
         }
     }
 
-    /// Whether others worked here too. What they take is added to a baseline as to what stands on it,
-    /// and brings ratios nearer to one.
+    /// Whether other programs were at work. They slow down a baseline and the function beside it by the same time,
+    /// which brings ratios nearer to one.
     pub(crate) fn was_busy(&self) -> bool {
         self.load_before > BUSY
     }
@@ -62,20 +62,19 @@ impl Machine {
     }
 }
 
-/// All cores, also when this program is kept on one.
+/// The number of cores, also when this program is kept on one.
 fn cores() -> usize {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.lines().filter(|line| line.starts_with("processor")).count()
 }
 
-/// How many wanted a core in the last minute.
+/// The load average of the last minute.
 pub(crate) fn load() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// The commit that is checked out, and whether files of git's are not as it has them. The results
-/// do not count: a run writes them.
+/// The commit that is checked out, and whether files differ from it. The results do not count, since a run writes them.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = std::process::Command::new("git").args(arguments).current_dir(root()).output();

@@ -65,7 +65,7 @@ impl Process {
         let folder = target().join("bench").join("log");
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let log = folder.join(format!("{}.log", launch.name.replace(' ', "-")));
-        // A file and no pipe: nobody wakes up to read a line while the call is measured.
+        // To a file and not to a pipe, so that this program does not have to read while a call is measured.
         let output = fs::File::create(&log).with_context(|| log.display().to_string())?;
         let mut words = launch.under.iter().map(Path::new).chain([launch.binary.as_path()]);
         let program = words.next().unwrap_or(&launch.binary);

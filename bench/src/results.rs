@@ -131,6 +131,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_file_is_understood() {
+        let text = fs::read_to_string(root().join(FILE)).unwrap();
+        let results: Results = serde_json::from_str(&text).unwrap();
+        let functions = results.functions.unwrap().figures;
+        let list = functions.iter().find(|function| function.name == "list-tasks").unwrap();
+        assert_eq!(list.baseline.as_deref(), Some("one-query list"));
+    }
+
+    #[test]
     fn only_ratios_that_moved_are_named() {
         let before = [function("a", 1.0), function("b", 1.0)];
         let now = [function("a", 1.01), function("b", 1.5), function("c", 1.0)];

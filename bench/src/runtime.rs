@@ -1,6 +1,5 @@
-//! A Runtime API that costs next to nothing: HTTP/1.1 by hand, on one thread, one task for each
-//! connection. What is left of it in a call are two reads and one write on loopback, which every
-//! subject pays alike.
+//! A Runtime API that takes as little time as possible: HTTP/1.1 by hand, on one thread, with one task for each
+//! connection. Each call has two reads and one write on loopback, for every subject alike.
 
 use std::{
     collections::HashMap,
@@ -25,7 +24,7 @@ pub(crate) enum Arrival {
     Asked,
     /// It answered one.
     Answered(Answer),
-    /// Its process ended, or it spoke in a way that this does not understand.
+    /// Its process ended, or sent a request that this server does not know.
     Ended(String),
 }
 
@@ -51,7 +50,7 @@ pub(crate) struct Runtime {
 
 /// What the connections of one process have in common.
 struct Shared {
-    /// Whoever holds the lock is next.
+    /// The connection that holds the lock gets the next invocation.
     queue: tokio::sync::Mutex<UnboundedReceiver<String>>,
     open: Mutex<HashMap<u64, Instant>>,
     last_id: Mutex<u64>,
@@ -71,7 +70,7 @@ impl Runtime {
 
     /// Lets the function have an invocation, as soon as it asks.
     pub(crate) fn invoke(&self, payload: String) {
-        // When nobody listens any more the function has ended, which arrives by itself.
+        // This fails after the end of the function, which `arrivals` tells.
         let _ = self.queue.send(payload);
     }
 }
@@ -99,7 +98,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
-    /// When the last bytes came, before this looked at them.
+    /// When the last bytes came, before they were parsed.
     read_at: Instant,
 }
 

@@ -19,10 +19,10 @@ use crate::{
     warm::micros,
 };
 
-/// The sizes of the table, up to which is asked for.
+/// The sizes of the table, of which a run takes those up to `--scale-max`.
 const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
-/// Calls of each request, and when to stop with fewer: a search of a million rows takes a while.
+/// Calls of each request. A slow one, such as a search of a million rows, is stopped after this time with fewer calls.
 const CALLS: usize = 400;
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -34,7 +34,7 @@ const WARM_UP: usize = 10;
 pub(crate) struct Scale {
     /// How many tasks there are.
     pub(crate) total: u64,
-    /// How many of them the user has who asks.
+    /// How many of them belong to the user of the requests.
     pub(crate) own: u64,
     pub(crate) requests: Vec<(String, f64)>,
 }
@@ -81,7 +81,7 @@ async fn measure(database: &Database, processor: Processor, user: i32, own: u64)
             subject.call(&mut process).await?;
         }
         let (mut times, end) = (Vec::with_capacity(CALLS), Instant::now() + LONGEST);
-        // One request after the other: a slow one would leave the next nothing in the caches.
+        // All calls of one request and then those of the next: a slow request would empty the caches for the others.
         while times.len() < CALLS && (times.is_empty() || Instant::now() < end) {
             times.push(micros(subject.call(&mut process).await?.took));
         }

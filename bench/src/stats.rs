@@ -1,4 +1,4 @@
-//! Medians, and how sure they are.
+//! Medians, and their errors.
 
 /// The value below which so much of `values` lies (0 to 1), by the nearest rank; 0 of none.
 pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
@@ -39,12 +39,12 @@ pub(crate) struct Ratio {
 /// How many standard errors two runs have to lie apart before one of them is called slower.
 const ERRORS: f64 = 4.0;
 
-/// What is never called a change: where the linker puts code moves a ratio this much.
+/// A smaller change is never reported: the places that the linker chooses for code can move a ratio by this much.
 const SMALLEST: f64 = 0.05;
 
 impl Ratio {
-    /// The ratio of two measurements that were taken side by side, block by block. Whatever slows
-    /// down a whole block, slows down both.
+    /// The ratio of two measurements that were taken side by side, block by block. What slows down a whole block slows
+    /// down both.
     pub(crate) fn of(blocks: &[f64], baselines: &[f64]) -> Self {
         let ratios: Vec<_> =
             blocks.iter().zip(baselines).map(|(block, baseline)| block / baseline.max(f64::EPSILON)).collect();
@@ -75,8 +75,7 @@ impl Shuffle {
         usize::try_from(self.0 >> 33).unwrap_or_default() % bound.max(1)
     }
 
-    /// The numbers below `count` in another order each time, so that nobody always comes after
-    /// the same neighbour.
+    /// The numbers below `count` in another order each time, so that a subject does not always follow the same one.
     pub(crate) fn order(&mut self, count: usize) -> Vec<usize> {
         let mut order: Vec<_> = (0..count).collect();
         for last in (1..count).rev() {

@@ -1,4 +1,4 @@
-//! What is measured: each function with a request of its own, and the baseline it stands on.
+//! What is measured: each function with a request of its own, and its baseline.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,12 +98,12 @@ fn samples() -> Vec<Sample> {
 const KEYED: &str = "create-task, key";
 const KEY: &str = "key-of-call-0";
 
-/// The list with a token that somebody else signed.
+/// The list with a token that was signed with another secret.
 pub(crate) const REFUSED: &str = "refused token";
 
 /// The baselines and all functions over a database.
 pub(crate) fn all(database: &Database, processor: Processor) -> Result<Vec<Subject>> {
-    // Baselines get an event as long as a function's.
+    // The event of a baseline is as long as that of a function.
     let gateway = Gateway::of_template(Style::Aws);
     let token = token::mint(&Settings::of_events(""), &READER.to_string(), 24)?;
     let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None, None);
@@ -121,7 +121,7 @@ pub(crate) fn all(database: &Database, processor: Processor) -> Result<Vec<Subje
     Ok(subjects)
 }
 
-/// The operations on tasks, over databases whose users have ids of different kinds, in turn.
+/// The operations on tasks, each over every one of these databases. Their users have ids of different kinds.
 pub(crate) fn of_users(databases: &[Database], processor: Processor) -> Result<Vec<Subject>> {
     let gateway = Gateway::of_template(Style::Aws);
     let mut subjects = Vec::new();
@@ -211,7 +211,7 @@ impl Subject {
         })
     }
 
-    /// The list, asked for with a token that is refused; none when it is empty.
+    /// The list, with a token that is refused, or with none when it is empty.
     pub(crate) fn refused(name: &'static str, token: &str, database: &Database, processor: Processor) -> Result<Self> {
         let sample = Sample {
             name,
@@ -228,12 +228,12 @@ impl Subject {
         Ok(subject)
     }
 
-    /// The baseline of its cold start: what else it does with the database when it is warm does not matter.
+    /// The baseline of its cold start, which depends only on whether it opens a connection.
     pub(crate) fn cold_baseline(&self) -> Option<&'static str> {
         self.baseline.map(|_| if self.database { GET } else { EMPTY })
     }
 
-    /// The event of the next call: another task each time for what deletes one.
+    /// The event of the next call. delete-task gets another task each time.
     pub(crate) fn payload(&mut self) -> String {
         self.calls += 1;
         if self.name == KEYED {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench --tokens`: what verifying a token costs, by its algorithm.
 //!
-//! The tokens have expired, which is looked at after the signature: each call verifies one and
-//! does nothing else. The baseline is a call without a token.
+//! The tokens have expired, which functions check after the signature, so that each call verifies one and does nothing
+//! else. They are compared with a call without a token.
 
 use std::collections::BTreeMap;
 

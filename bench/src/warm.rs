@@ -35,8 +35,8 @@ pub(crate) fn calls(plan: &Plan) -> usize {
     plan.blocks * (WARM_UP + plan.rounds)
 }
 
-/// Measures in blocks. Each has processes of its own, as one that is placed luckily in memory
-/// stays lucky.
+/// Measures in blocks. Each has processes of its own, as the place of a process in memory makes it faster or slower for
+/// as long as it runs.
 pub(crate) async fn measure(subjects: &mut [Subject], database: &Database, plan: &Plan) -> Result<Vec<Warm>> {
     let mut results: Vec<Warm> = subjects.iter().map(|_| Warm::default()).collect();
     let mut shuffle = Shuffle::new();

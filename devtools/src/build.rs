@@ -17,13 +17,13 @@ use crate::{
     ui::step,
 };
 
-/// The newest glibc of which an artefact may use symbols: Amazon Linux 2023's.
+/// The glibc of Amazon Linux 2023: an artefact must not use symbols of a newer one.
 const GLIBC: (u32, u32) = (2, 34);
 
 /// The largest zip of a function of the API, in bytes.
 const BUDGET: usize = 4 * 1024 * 1024;
 
-/// The largest zip of the migrate function, which nobody waits for.
+/// The largest zip of the migrate function. No user waits for its cold start.
 const MIGRATE_BUDGET: usize = 6 * 1024 * 1024;
 
 /// The processors that Lambda has.
@@ -89,7 +89,7 @@ pub async fn run(processor: Processor) -> Result<()> {
     run_with(processor, &[]).await
 }
 
-/// Builds some functions for a test, into a folder of its own: what is deployed is all of them.
+/// Builds some functions for a test, into a folder of its own, so that the folder to deploy always has all of them.
 pub async fn some(processor: Processor, functions: &[&str]) -> Result<()> {
     compile(processor, &processor.test_folder(), functions.iter().copied()).await?;
     for function in functions {
@@ -103,7 +103,7 @@ pub async fn some(processor: Processor, functions: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// As [`run`], and with it other binaries of the workspace, which are not deployed.
+/// As [`run`], with other binaries of the workspace, which are not deployed.
 pub async fn run_with(processor: Processor, others: &[&str]) -> Result<()> {
     let functions = names()?;
     let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
@@ -143,8 +143,8 @@ fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Compiles what [`run_with`] makes for x86-64 while this machine waits for something else: what it does otherwise comes
-/// first. The output goes to a file, as [`run_with`] says again what is wrong.
+/// Compiles for [`run_with`] on x86-64 with the lowest priority, while this machine waits for something else. The
+/// output goes to a file, as [`run_with`] repeats what is wrong.
 pub async fn in_background(others: &[&str]) -> Result<()> {
     let functions = names()?;
     let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
@@ -152,7 +152,7 @@ pub async fn in_background(others: &[&str]) -> Result<()> {
     let mut command = compiler(Processor::X86_64, &Processor::X86_64.folder(), binaries).await?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()?;
     if let Some(id) = child.id() {
-        // It is as good without.
+        // Where that fails, the build only runs with a higher priority.
         let _ = std::process::Command::new("renice")
             .args(["-n", "19", "-p", &id.to_string()])
             .stdout(Stdio::null())

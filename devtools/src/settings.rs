@@ -17,8 +17,8 @@ use crate::dotenv;
 /// The root of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    // Cargo tells a program that it runs which package it is of. The folder of the build is the second choice, since the
-    // binary may have been copied to another machine.
+    // Cargo tells a program that it runs which package it is of. The folder of the build is the second choice, since
+    // the binary may have been copied to another machine.
     let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let package = Path::new(&package);
     // Packages lie at different depths.
@@ -31,8 +31,8 @@ pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// A command that runs cargo, or cargo-lambda, as from a shell: what cargo tells the program that it runs would
-/// have it build some crates again.
+/// A command that runs cargo, or cargo-lambda, as from a shell. The variables that cargo sets for this program would
+/// make it build some crates again.
 pub fn cargo(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
@@ -75,7 +75,7 @@ impl Settings {
         } else {
             BTreeMap::new()
         };
-        // The two belong together: migrations must not run on another database than functions.
+        // Migrations must not run on another database than functions.
         if env::var_os("DATABASE_URL").is_some() {
             settings.remove("DATABASE_URL_UNPOOLED");
         }
@@ -115,7 +115,7 @@ impl Settings {
         self.0.entry(name.into()).or_insert_with(|| value.into());
     }
 
-    /// For the library that the functions share.
+    /// The settings as the library of the functions takes them.
     #[must_use]
     pub fn env(&self) -> shared::config::Env {
         self.0.iter().collect()
@@ -135,7 +135,7 @@ impl Settings {
         checks.into_iter().collect::<Result<(), _>>().map_err(|error| anyhow!(error.to_string()))
     }
 
-    /// For the processes of the functions.
+    /// The names and values, for the processes of the functions.
     pub fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
         self.0.iter()
     }

@@ -5,7 +5,7 @@ use std::{fmt::Display, sync::LazyLock, time::Duration};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// All bars and spinners of this process, so that lines between them do not tear them.
+/// All bars and spinners of this process. They step aside while a line is printed.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Announces a step.

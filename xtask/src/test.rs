@@ -114,9 +114,8 @@ impl Step {
     }
 }
 
-/// The function that is tested on arm64, by the step's name only: its dependencies are compiled for it, which takes four
-/// minutes. `cargo xtask build && cargo xtask emulate
-/// --arm64` is for all of them.
+/// The function that is tested on arm64, by the step's name only: its dependencies are compiled for it, which takes
+/// four minutes. `cargo xtask build && cargo xtask emulate --arm64` is for all of them.
 const ON_ARM64: [&str; 1] = ["list-tasks"];
 
 /// What the steps share.

@@ -1,5 +1,5 @@
-//! The baseline of a function that asks the database: Lambda's runtime, one connection, one plain
-//! statement on a table without row-level security. There is no token to verify, no input to check, no deadline to keep and no log.
+//! The baseline with a database: Lambda's runtime, one connection, and one plain statement on a table without row-level
+//! security. It verifies no token, checks no input, keeps no deadline and writes no log.
 
 use std::{collections::BTreeMap, env, str::FromStr};
 
@@ -31,7 +31,7 @@ const INSERT: &str = "
     VALUES ($1, $2)
     RETURNING id, title, description, completed, user_id, created_at, updated_at";
 
-/// The statement, and whose rows or which row it is about.
+/// The statement, with the id of the user or of the task.
 enum Statement {
     List(i32),
     Get(i64),
@@ -40,7 +40,7 @@ enum Statement {
 }
 
 impl Statement {
-    /// `BASELINE_STATEMENT` names it, and `BASELINE_ID` the user or the task.
+    /// Reads the name of the statement from `BASELINE_STATEMENT` and the id from `BASELINE_ID`.
     fn from_env() -> Result<Self, Error> {
         let id = env::var("BASELINE_ID")?;
         match env::var("BASELINE_STATEMENT")?.as_str() {

@@ -42,7 +42,7 @@ pub(super) enum RunAs {
 }
 
 impl Cluster {
-    /// The data called `name`, which need not be there.
+    /// The data called `name`, whether or not they exist.
     pub async fn named(name: &str) -> Result<Self> {
         let (binaries, user) = (tools::postgres().await?, RunAs::find()?);
         Ok(Self { binaries, user, data: target().join("postgres").join(name) })
@@ -98,7 +98,7 @@ impl Cluster {
         fs::write(self.data.join(CERTIFICATE), made.cert.pem())?;
         let key = self.data.join("server.key");
         fs::write(&key, made.signing_key.serialize_pem())?;
-        // Postgres refuses a key that others can read, and one that is another's.
+        // Postgres refuses a key that others can read, and a key of another user.
         run(Command::new("chmod").arg("600").arg(&key))?;
         if self.user == RunAs::Nobody {
             run(Command::new("chown").arg(format!("{NOBODY}:{NOBODY}")).arg(&key))?;
@@ -110,7 +110,7 @@ impl Cluster {
         let mut configuration = fs::read_to_string(self.data.join("postgresql.conf"))?;
         configuration.push_str("\nssl = on\npassword_encryption = 'scram-sha-256'\n");
         fs::write(self.data.join("postgresql.conf"), configuration)?;
-        // Before there is a server to ask: one of a single user.
+        // The server does not run yet, so the role is made in single-user mode.
         let sql = self.data.join("role.sql");
         fs::write(
             &sql,
@@ -163,7 +163,7 @@ impl RunAs {
         }
         let mut command = Command::new("setpriv");
         command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-        // The first lets access(2), which `initdb` looks for its server with, count the others.
+        // `initdb` looks for its server with access(2), which respects capabilities only with this securebit.
         command.args(["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
         command.arg(program);
         command
@@ -176,7 +176,7 @@ pub(super) fn run(command: &mut Command) -> Result<()> {
 }
 
 fn run_with(command: &mut Command, input: Stdio) -> Result<()> {
-    // The server inherits no pipe: waiting for its end would be waiting for the server's.
+    // To a file and not to a pipe: the server inherits it, and a pipe would be read until the server ends.
     let log = target().join("postgres.out");
     let output = fs::File::create(&log).with_context(|| log.display().to_string())?;
     let errors = output.try_clone()?;

@@ -121,8 +121,8 @@ pub async fn postgres() -> Result<PathBuf> {
         let binaries = package.join("native/bin");
         let works = async || node::check(&binaries.join("postgres"), &["--version"], &[]).await.is_ok();
         node.install_below(&root().join(format!("devtools/tools/postgres-{version}")), &folder, works, async |lock| {
-            // The one script of a package that runs: npm's archives hold no symbolic links, and this
-            // makes those that the libraries are looked up by.
+            // No other script of a package is run. This one makes the symbolic links by which the libraries are found,
+            // since archives of npm cannot hold them.
             node.run(&package, lock, ["scripts/hydrate-symlinks.js"]).await
         })
         .await
@@ -167,8 +167,8 @@ async fn install_chromium() -> Result<Chromium> {
     let works = async || node::check(&chromium.program, &["--version"], &chromium.variables).await.is_ok();
     node.install_below(&root().join("devtools/tools/chromium"), &folder, works, async |lock| {
         make_folder(&unpacked)?;
-        // The package unpacks itself into the folder for temporary files, and its libraries only where
-        // it takes the machine for Lambda's.
+        // The package unpacks itself into the folder for temporary files, and its libraries only on Lambda, which a
+        // variable tells it.
         let script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
         let mut command = node.command();
         command.args(["--input-type=module", "--eval", script]).current_dir(&folder).stdin(lock.stdin()?);
@@ -223,7 +223,7 @@ impl Lock {
 
 /// What to do about an installation below `target/tools` that failed.
 fn advice() -> &'static str {
-    // What failed says it in its own way, or not at all.
+    // The program that failed need not have said that the disk is full.
     let probe = target().join("tools/probe");
     let written = std::fs::write(&probe, vec![0; 1 << 20]);
     // It may not be there.

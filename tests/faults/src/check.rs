@@ -1,9 +1,9 @@
 //! The checker: compares what clients were told with what the database says.
 //!
 //! The database has an acknowledged write once and a refused write not at all. When the client does not know the
-//! outcome, the database has the write once or not at all, and not before the request. A write that does no harm when it
-//! is repeated (PUT without a guard, setting `completed`) may have been done twice, as long as the second time does not
-//! undo a write that was acknowledged later. A read shows at least what its client knew.
+//! outcome, the database has the write once or not at all, and not before the request. A write that does no harm when
+//! it is repeated (PUT without a guard, setting `completed`) may have been done twice, as long as the second time does
+//! not undo a write that was acknowledged later. A read shows at least what its client knew.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -14,8 +14,8 @@ use crate::{
 const ATTEMPTS: u32 = 8;
 
 impl Client {
-    /// Creates a task with a key, and repeats that until there is an answer. The first time, `at_once` requests are sent
-    /// at once.
+    /// Creates a task with a key, and repeats that until there is an answer. The first time, `at_once` requests are
+    /// sent at once.
     pub(crate) async fn create(&mut self, at_once: usize) {
         let title = self.title();
         let key = format!("key-{title}");

@@ -32,7 +32,8 @@ pub(crate) struct Explanation {
 }
 
 impl Explanation {
-    /// The changes that an operation may explain beside the acknowledged one. A repeatable one may have been done twice.
+    /// The changes that an operation may explain beside the acknowledged one. A repeatable one may have been done
+    /// twice.
     pub(crate) fn of(action: &Action, client: usize, after: Option<usize>, unknown: bool) -> Vec<Self> {
         let repeatable = matches!(action, Action::Update { guard: None, .. } | Action::Set { .. });
         let one = |idle_only| Self { action: action.clone(), client, after, before: None, unknown, idle_only };

@@ -87,8 +87,8 @@ impl Options {
 /// # Errors
 /// When the server does not start.
 pub async fn run(options: &Options) -> Result<bool> {
-    // The suite tests that a crash loses nothing, so this server writes everything to the disk, unlike the tests' server.
-    // Data of an earlier run are of no use.
+    // The suite tests that a crash loses nothing, so this server writes everything to the disk, unlike the tests'
+    // server. Data of an earlier run are of no use.
     Cluster::named(DATA).await?.reset()?;
     // Declared before the server, and so dropped after it: the server has files there.
     let disk = SmallDisk::mount();

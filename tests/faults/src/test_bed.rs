@@ -103,8 +103,8 @@ impl TestBed {
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// How long faults are injected in a round. A client's pauses take as long together, so that a fast machine does not
-    /// end the round early.
+    /// How long faults are injected in a round. A client's pauses take as long together, so that a fast machine does
+    /// not end the round early.
     pub(crate) fn pace(&self) -> Duration {
         Duration::from_millis(if self.long { 20_000 } else { 1500 })
     }
