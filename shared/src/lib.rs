@@ -18,6 +18,7 @@ pub mod db;
 mod description;
 pub mod error;
 pub mod http;
+pub mod release;
 pub mod routes;
 mod serve;
 pub mod tasks;

@@ -21,6 +21,7 @@ use tokio_postgres::{
 pub use change::{complete, delete, update};
 pub use create::{Created, create};
 pub use cursor::SORTS;
+pub(crate) use cursor::one_per_sort;
 pub use list::{DefaultSort, TaskPage, list};
 pub use query::{ListQuery, MAX_LIMIT, ORDERS, SORT_ALIASES, STATUSES};
 
@@ -145,14 +146,25 @@ fn from_write<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
     from_columns(owner, row, 2)
 }
 
-fn from_columns<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row, first: usize) -> Task<T> {
-    Task {
-        id: row.get(first),
-        title: row.get(first + 1),
-        description: row.get(first + 2),
-        completed: row.get(first + 3),
-        user_id: owner.id().clone(),
-        created_at: row.get(first + 4),
-        updated_at: row.get(first + 5),
-    }
+/// The columns of a task in the rows of functions, in their order and with their types in Postgres, and what
+/// reads them. SQL writes `{{task_columns}}`, `{{task_out}}`, `{{task_types}}` and `{{task_into}}` for them.
+macro_rules! columns {
+    ($($column:ident $kind:literal),* $(,)?) => {
+        pub(crate) const COLUMNS: &[(&str, &str)] = &[$((stringify!($column), $kind)),*];
+
+        fn from_columns<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row, first: usize) -> Task<T> {
+            let mut next = first..;
+            let mut at = || next.next().unwrap_or_default();
+            Task { $($column: row.get(at()),)* user_id: owner.id().clone() }
+        }
+    };
+}
+
+columns! {
+    id "BIGINT",
+    title "VARCHAR",
+    description "VARCHAR",
+    completed "BOOLEAN",
+    created_at "TIMESTAMPTZ",
+    updated_at "TIMESTAMPTZ",
 }
