@@ -30,8 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=RELEASE_SCHEMA=task_api_{start:016x}");
     let is_operation = |file: &&PathBuf| STORES.iter().any(|store| file.parent() == Some(&source.join(store)));
     let operations = files.iter().filter(is_operation);
-    let included: String = operations.map(|file| format!("    include_str!({file:?}),\n")).collect();
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("operations.rs"), format!("&[\n{included}]\n"))?;
+    let included: Vec<_> = operations.map(|file| format!("include_str!(r\"{}\")", file.display())).collect();
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("operations.rs"), format!("&[{}]\n", included.join(",\n")))?;
     Ok(())
 }
 

@@ -12,6 +12,8 @@ mod list;
 mod query;
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_postgres::{
     Row,
@@ -25,11 +27,13 @@ pub(crate) use cursor::one_per_sort;
 pub use list::{DefaultSort, TaskPage, list};
 pub use query::{ListQuery, MAX_LIMIT, ORDERS, SORT_ALIASES, STATUSES};
 
+#[cfg(feature = "openapi")]
+use crate::openapi::ErrorResponse;
 use crate::{
     Result, Text,
     auth::{Owner, UserId},
     db::{Db, Outcome, call},
-    http::{Fields, Input, Nullable, Problems, Request, Version, Versioned},
+    http::{Input, Problems, Request, Version, Versioned, body},
     timestamp,
 };
 
@@ -38,17 +42,24 @@ pub type Title = Text<1, 200>;
 /// A description: up to 1000 characters.
 pub type Description = Text<0, 1000>;
 
-/// A task as the API shows it. Its texts are its own, or those of the row that it was read from.
+/// A task.
+// Its texts are its own, or those of the row that it was read from.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Task"))]
 pub struct Task<T = String> {
+    #[cfg_attr(feature = "openapi", schemars(example = 1))]
     id: i64,
+    #[cfg_attr(feature = "openapi", schemars(example = &"Buy milk"))]
     title: T,
+    #[cfg_attr(feature = "openapi", schemars(example = &"two litres"))]
     description: Option<T>,
     completed: bool,
     user_id: UserId,
     #[serde(serialize_with = "timestamp::serialize")]
+    #[cfg_attr(feature = "openapi", schemars(with = "DateTime<Utc>", example = timestamp::EXAMPLE))]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
+    #[cfg_attr(feature = "openapi", schemars(with = "DateTime<Utc>", example = timestamp::EXAMPLE))]
     updated_at: DateTime<Utc>,
 }
 
@@ -76,52 +87,36 @@ impl Input for TaskId {
         let id = request.task_id(problems)?;
         Some(Self(id.try_into().ok()))
     }
-}
 
-/// What POST takes.
-#[derive(Debug)]
-pub struct NewTask {
-    title: Title,
-    description: Nullable<Description>,
-}
-
-impl Input for NewTask {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read(request, problems)?;
-        let (title, description) = (fields.required("title"), fields.nullable("description"));
-        Some(Self { title: title?, description })
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation) {
+        let schema = serde_json::json!({ "type": "integer", "format": "int64", "examples": [1] });
+        operation.in_path("id", "The id of a task.", &schema);
+        operation.fails_with(ErrorResponse::TaskNotFound);
     }
 }
 
-/// What PUT may change; what is not sent stays as it is.
-#[derive(Debug)]
-pub struct TaskChanges {
-    title: Option<Title>,
-    description: Nullable<Description>,
-    completed: Option<bool>,
-}
-
-impl Input for TaskChanges {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read(request, problems)?;
-        Some(Self {
-            title: fields.optional("title"),
-            description: fields.nullable("description"),
-            completed: fields.optional("completed"),
-        })
+body! {
+    /// What POST takes.
+    pub struct NewTask: read {
+        required title: Title = "Buy milk",
+        nullable description: Description = "two litres",
     }
 }
 
-/// What PATCH may say: what to set, or nothing, to toggle.
-#[derive(Debug)]
-pub struct Completion {
-    completed: Option<bool>,
+body! {
+    /// What PUT may change; what is not sent stays as it is.
+    pub struct TaskChanges: read {
+        optional title: Title = "Buy oat milk",
+        nullable description: Description = "one litre",
+        optional completed: bool = true,
+    }
 }
 
-impl Input for Completion {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read_optional(request, problems)?;
-        Some(Self { completed: fields.optional("completed") })
+body! {
+    /// What PATCH may say: what to set, or nothing, to toggle.
+    pub struct Completion: read_optional {
+        optional completed: bool = true,
     }
 }
 
