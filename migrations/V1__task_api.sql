@@ -1,6 +1,6 @@
 -- The tables of the task API, in a schema of their own. What else it has in a database (the foreign key to
 -- the users table, policies, functions and their role) is made by every `up` where it is missing, as after a
--- restore: see shared/src/db/release.rs. {{user_id}} is the type of users' ids, as
+-- restore: see shared/src/release/. {{user_id}} is the type of users' ids, as
 -- USER_IDS says: INTEGER, TEXT COLLATE "C" or UUID.
 
 -- One row per user who has created something. It stands between the users table and ours: a create locks

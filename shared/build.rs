@@ -1,4 +1,5 @@
-//! Names the schema of this release's functions by their text: see `src/db/release.rs`.
+//! Names the schema of this release's functions by their text, and lists the functions of the stores: see
+//! `src/release/mod.rs`.
 
 use std::{
     env,
@@ -8,6 +9,9 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+
+/// The folders with a file of SQL for each operation.
+const STORES: [&str; 2] = ["tasks", "users"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let source = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("src");
@@ -24,6 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let start = hash.finalize().iter().take(8).fold(0_u64, |start, byte| start << 8 | u64::from(*byte));
     println!("cargo::rustc-env=RELEASE_SCHEMA=task_api_{start:016x}");
+    let is_operation = |file: &&PathBuf| STORES.iter().any(|store| file.parent() == Some(&source.join(store)));
+    let operations = files.iter().filter(is_operation);
+    let included: Vec<_> = operations.map(|file| format!("include_str!(r\"{}\")", file.display())).collect();
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("operations.rs"), format!("&[{}]\n", included.join(",\n")))?;
     Ok(())
 }
 

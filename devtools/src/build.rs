@@ -182,7 +182,8 @@ async fn compiler(processor: Processor, folder: &Path, binaries: impl Iterator<I
     let mut command = cargo(cargo_lambda);
     command.args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"]).arg(folder);
     for binary in binaries {
-        command.args(["--bin", binary]);
+        // By package: without one, features that developer commands need of `shared` would be in the artefacts.
+        command.args(["--package", binary, "--bin", binary]);
     }
     command
         .env("CARGO_ZIGBUILD_ZIG_PATH", zig)
@@ -244,6 +245,19 @@ mod tests {
         assert_eq!(newest_glibc(b"nothing"), None);
         assert!(check_glibc("x", b"GLIBC_2.34\0").is_ok());
         assert!(check_glibc("x", b"GLIBC_2.35\0").is_err());
+    }
+
+    /// What describes the API is for `cargo xtask generate`.
+    #[test]
+    fn artefacts_have_no_developer_dependencies() {
+        let mut command = std::process::Command::new("cargo");
+        command.args(["tree", "--offline", "--edges", "normal", "--prefix", "none"]).current_dir(root());
+        for function in names().unwrap() {
+            command.args(["--package", &function]);
+        }
+        let output = command.output().unwrap();
+        let tree = String::from_utf8(output.stdout).unwrap();
+        assert!(tree.contains("tokio-postgres ") && !tree.contains("schemars "), "{tree}");
     }
 
     #[test]

@@ -19,6 +19,51 @@ impl Description {
     pub fn as_str(&self) -> &'static str {
         self.0
     }
+
+    /// The document of a deployment with ids of this kind and this users table, out of `usual`, which is that of
+    /// integer ids and Better Auth's table.
+    #[must_use]
+    pub fn describe(usual: &str, ids: UserIds, users: &UsersTable) -> String {
+        let mut document: Value = serde_json::from_str(usual).unwrap_or_default();
+        let id = match ids {
+            UserIds::Integer => None,
+            UserIds::Text => Some(json!({
+                "type": "string", "minLength": 1, "maxLength": 255, "examples": ["gXTvwP0mXXaOxDGvxWzYGlPvw8XHYHqm"],
+            })),
+            UserIds::Uuid => Some(json!({
+                "type": "string", "format": "uuid", "examples": ["0190163d-8694-739b-aea5-966c26f8ad91"],
+            })),
+        };
+        if let (Some(id), Some(schema)) = (id, document.pointer_mut("/components/schemas/UserId")) {
+            *schema = id;
+        }
+        match users {
+            UsersTable::BetterAuth => {}
+            UsersTable::Other { .. } => {
+                let properties =
+                    document.pointer_mut("/components/schemas/User/properties").and_then(Value::as_object_mut);
+                for (name, schema) in properties.into_iter().flatten() {
+                    // What the table has no column for is null.
+                    if let Some(kind) = schema.get_mut("type").filter(|kind| name != "id" && kind.is_string()) {
+                        *kind = json!([kind.take(), "null"]);
+                    }
+                }
+            }
+            UsersTable::None => {
+                let remove = |object: Option<&mut Value>, names: &[&str]| {
+                    if let Some(object) = object.and_then(Value::as_object_mut) {
+                        object.retain(|name, _| !names.contains(&name.as_str()));
+                    }
+                };
+                remove(document.get_mut("paths"), &["/api/users/me"]);
+                remove(document.pointer_mut("/components/schemas"), &["User", "UserChanges"]);
+                if let Some(tags) = document.get_mut("tags").and_then(Value::as_array_mut) {
+                    tags.retain(|tag| tag["name"] != "users");
+                }
+            }
+        }
+        document.to_string()
+    }
 }
 
 impl State for Description {
@@ -28,47 +73,6 @@ impl State for Description {
             return Ok(Self(USUAL));
         }
         // Once, as long as the environment lives.
-        Ok(Self(Box::leak(describe(ids, &users).into_boxed_str())))
+        Ok(Self(Box::leak(Self::describe(USUAL, ids, &users).into_boxed_str())))
     }
-}
-
-fn describe(ids: UserIds, users: &UsersTable) -> String {
-    let mut document: Value = serde_json::from_str(USUAL).unwrap_or_default();
-    let id = match ids {
-        UserIds::Integer => None,
-        UserIds::Text => Some(json!({
-            "type": "string", "minLength": 1, "maxLength": 255, "examples": ["gXTvwP0mXXaOxDGvxWzYGlPvw8XHYHqm"],
-        })),
-        UserIds::Uuid => Some(json!({
-            "type": "string", "format": "uuid", "examples": ["0190163d-8694-739b-aea5-966c26f8ad91"],
-        })),
-    };
-    if let (Some(id), Some(schema)) = (id, document.pointer_mut("/components/schemas/UserId")) {
-        *schema = id;
-    }
-    match users {
-        UsersTable::BetterAuth => {}
-        UsersTable::Other { .. } => {
-            let properties = document.pointer_mut("/components/schemas/User/properties").and_then(Value::as_object_mut);
-            for (name, schema) in properties.into_iter().flatten() {
-                // What the table has no column for is null.
-                if let Some(kind) = schema.get_mut("type").filter(|kind| name != "id" && kind.is_string()) {
-                    *kind = json!([kind.take(), "null"]);
-                }
-            }
-        }
-        UsersTable::None => {
-            let remove = |object: Option<&mut Value>, names: &[&str]| {
-                if let Some(object) = object.and_then(Value::as_object_mut) {
-                    object.retain(|name, _| !names.contains(&name.as_str()));
-                }
-            };
-            remove(document.get_mut("paths"), &["/api/users/me"]);
-            remove(document.pointer_mut("/components/schemas"), &["User", "UserChanges"]);
-            if let Some(tags) = document.get_mut("tags").and_then(Value::as_array_mut) {
-                tags.retain(|tag| tag["name"] != "users");
-            }
-        }
-    }
-    document.to_string()
 }

@@ -18,6 +18,9 @@ pub mod db;
 mod description;
 pub mod error;
 pub mod http;
+#[cfg(feature = "openapi")]
+pub mod openapi;
+pub mod release;
 pub mod routes;
 mod serve;
 pub mod tasks;

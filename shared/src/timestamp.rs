@@ -3,6 +3,10 @@
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serializer;
 
+/// A timestamp of the description of the API.
+#[cfg(feature = "openapi")]
+pub(crate) const EXAMPLE: &str = "2026-01-02T03:04:05.123456Z";
+
 /// RFC 3339 in UTC with `Z`, and either six digits of a second or none when they would be zero: for
 /// `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {

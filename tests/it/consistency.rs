@@ -207,6 +207,8 @@ fn status_codes(code: &str) -> Vec<u32> {
 fn only_http_knows_status_codes() {
     let mut files = sources("shared/src");
     let http: BTreeMap<_, _> = files.extract_if(.., |name, _| name.starts_with("shared/src/http/")).collect();
+    // What describes the API to people does not decide what it answers.
+    files.retain(|name, _| !name.starts_with("shared/src/openapi/"));
     // A check that finds none where they are would find none elsewhere.
     assert!(http.values().flat_map(|code| status_codes(code)).count() > 10);
     // What migrates answers nobody over HTTP.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use shared::db::release::MAX_IDEMPOTENCY_KEYS;
+use shared::release::MAX_IDEMPOTENCY_KEYS;
 use tests::{Api, Request};
 
 /// Keys are bounded in number, for a user who may have three tasks as well: the oldest make room.

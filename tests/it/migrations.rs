@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use shared::db::release::BETTER_AUTH_TABLE;
+use shared::release::BETTER_AUTH_TABLE;
 use tests::{
     Api, Request,
     postgres::{Database, migrations, newest_migration as newest},

@@ -183,7 +183,10 @@ async fn functions_may_write_every_column_but_those_that_never_change() {
                   AND NOT has_column_privilege('{role}', attrelid, attnum, '{privilege}')"
             );
             let missing: String = database.value(&sql).await;
-            assert_eq!(missing, expected, "{privilege} on {table}: grant it in shared/src/db/table_privileges.sql");
+            assert_eq!(
+                missing, expected,
+                "{privilege} on {table}: grant it in shared/src/release/table_privileges.sql"
+            );
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The application in `examples/nextjs`.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use anyhow::{Context, Result, bail};
 use devtools::{
@@ -11,6 +15,7 @@ use devtools::{
 };
 use tokio::process::Command;
 
+const OPENAPI_TYPESCRIPT: &str = "node_modules/openapi-typescript/bin/cli.js";
 const NEXT: &str = "node_modules/next/dist/bin/next";
 
 /// A running application. It stops when this is dropped.
@@ -55,6 +60,14 @@ async fn run(words: &[&str], settings: Option<&Settings>) -> Result<()> {
     bail!("{}\n`node {}` failed in examples/nextjs", String::from_utf8_lossy(&text), words.join(" "))
 }
 
+/// Makes its client's types from a description of the API.
+pub(crate) async fn generate(description: &Path) -> Result<()> {
+    prepare().await?;
+    step("Writing examples/nextjs/lib/schema.d.ts");
+    let description = description.display().to_string();
+    run(&[OPENAPI_TYPESCRIPT, &description, "--output", "lib/schema.d.ts"], None).await
+}
+
 /// Builds it for production.
 pub(crate) async fn build() -> Result<()> {
     waiting("Building the application in examples/nextjs", run(&[NEXT, "build"], None)).await
@@ -63,10 +76,10 @@ pub(crate) async fn build() -> Result<()> {
 /// Checks that its client is the one that the API at an address describes.
 pub(crate) async fn check_client(api: &str) -> Result<()> {
     let description = format!("{api}/openapi.json");
-    let generate = ["node_modules/openapi-typescript/bin/cli.js", &description, "--output", "lib/schema.d.ts"];
+    let generate = [OPENAPI_TYPESCRIPT, &description, "--output", "lib/schema.d.ts"];
     run(&[&generate[..], &["--check"]].concat(), None)
         .await
-        .context("lib/schema.d.ts is old: run `npm run generate` there, while `cargo xtask dev --with-frontend` runs")
+        .context("lib/schema.d.ts is old: run `cargo xtask generate`")
 }
 
 impl Frontend {

@@ -12,9 +12,9 @@ mod emulator;
 mod events;
 mod faults;
 mod frontend;
+mod generate;
 mod lambda;
 mod migration;
-mod openapi;
 mod replay;
 mod smoke;
 mod template;
@@ -76,10 +76,8 @@ enum Command {
     },
     /// Check that a deployed API works: its health, that it refuses tokens, and with a token its list
     Smoke(smoke::Options),
-    /// Write openapi.json from the route table and the types
-    Openapi,
-    /// Write template.yaml from xtask/template and the route table
-    Template,
+    /// Write what follows from the route table and the types: openapi.json, template.yaml, the routes of `cargo lambda watch`
+    Generate,
     /// Work with the files in migrations/
     #[command(subcommand)]
     Migrate(Migrate),
@@ -152,8 +150,7 @@ async fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Smoke(options) => smoke::run(&options).await,
-        Command::Openapi => openapi::write(),
-        Command::Template => template::write(),
+        Command::Generate => generate::run().await,
         Command::Migrate(Migrate::New { name }) => migration::create(&name),
         Command::Bench(options) => bench::run(&options).await,
         Command::Budgets { built } => {

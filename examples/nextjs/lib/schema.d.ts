@@ -150,29 +150,38 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What PATCH may say: what to set, or nothing, to toggle. */
         Completion: {
+            /** @example true */
             completed?: boolean;
         };
+        /** @description The body of every error but a 422. */
         Error: {
             detail: string;
         };
+        /** @description That the API is well. */
         Health: {
             /** @constant */
             status: "ok";
         };
+        /** @description A message for people. */
         Message: {
             /** @example Task deleted */
             message: string;
         };
+        /** @description What POST takes. */
         NewTask: {
             /** @example two litres */
             description?: string | null;
             /** @example Buy milk */
             title: string;
         };
+        /** @description One entry of a 422's `detail`. */
         Problem: {
             /** @description The bound that was crossed, or the cause. */
-            ctx?: Record<string, never>;
+            ctx?: {
+                [key: string]: unknown;
+            };
             /** @description What was sent there. */
             input: unknown;
             /**
@@ -191,6 +200,7 @@ export interface components {
              */
             type: string;
         };
+        /** @description A task. */
         Task: {
             completed: boolean;
             /**
@@ -214,13 +224,16 @@ export interface components {
             updated_at: string;
             user_id: components["schemas"]["UserId"];
         };
+        /** @description What PUT may change; what is not sent stays as it is. */
         TaskChanges: {
+            /** @example true */
             completed?: boolean;
             /** @example one litre */
             description?: string | null;
             /** @example Buy oat milk */
             title?: string;
         };
+        /** @description A user. */
         User: {
             /**
              * Format: date-time
@@ -241,6 +254,7 @@ export interface components {
              */
             updated_at: string;
         };
+        /** @description What PATCH may change; what is not sent stays as it is. */
         UserChanges: {
             /** @example https://example.com/alice.png */
             image?: string | null;
@@ -249,6 +263,7 @@ export interface components {
         };
         /** @example gXTvwP0mXXaOxDGvxWzYGlPvw8XHYHqm */
         UserId: string;
+        /** @description The body of a 422: everything that is wrong with the request. */
         ValidationError: {
             detail: components["schemas"]["Problem"][];
         };
@@ -333,7 +348,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The task is none of the versions in `If-Match`. */
+        /** @description The task has none of the versions in `If-Match`. */
         PreconditionFailed: {
             headers: {
                 "x-request-id": components["headers"]["RequestId"];
@@ -363,7 +378,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The user has as many tasks as there may be. */
+        /** @description The user has as many tasks as a user may have. */
         TooManyTasks: {
             headers: {
                 "x-request-id": components["headers"]["RequestId"];
@@ -599,7 +614,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description What the client calls this request: sent again with the same key within a day, it gets the first answer. */
+                /** @description The client's name for this request. Sent again with the same key within a day, it gets the first answer. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -678,7 +693,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The versions that the change is meant for: 412 when the task is another by now. */
+                /** @description The versions that the change is meant for: 412 when the task has another version by now. */
                 "If-Match"?: string;
             };
             path: {
@@ -721,7 +736,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The versions that the change is meant for: 412 when the task is another by now. */
+                /** @description The versions that the change is meant for: 412 when the task has another version by now. */
                 "If-Match"?: string;
             };
             path: {
@@ -757,7 +772,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The versions that the change is meant for: 412 when the task is another by now. */
+                /** @description The versions that the change is meant for: 412 when the task has another version by now. */
                 "If-Match"?: string;
             };
             path: {
@@ -857,7 +872,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             500: components["responses"]["Failed"];

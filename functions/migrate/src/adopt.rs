@@ -2,7 +2,7 @@
 //! changed or removed.
 
 use serde::{Deserialize, Serialize};
-use shared::{auth::UserIds, db::release::Names};
+use shared::{auth::UserIds, release::Names};
 use tokio_postgres::{Row, Transaction};
 
 use crate::{run::Failure, schema};

@@ -2,10 +2,7 @@
 //! and this release's functions. A restore may leave out any of it.
 
 use serde::Serialize;
-use shared::{
-    auth::UserIds,
-    db::release::{Names, RELEASE_SCHEMA},
-};
+use shared::{auth::UserIds, db::RELEASE_SCHEMA, release::Names};
 use tokio_postgres::{
     Row, Transaction,
     types::{ToSql, Type},

@@ -3,7 +3,7 @@
 use shared::{
     auth::UserIds,
     config::UsersTable,
-    db::release::{BETTER_AUTH_TABLE, Users},
+    release::{BETTER_AUTH_TABLE, Users},
 };
 use tokio_postgres::{Row, Transaction};
 

@@ -2,12 +2,11 @@
 //!
 //! A call is one statement and one round trip: nothing is prepared, no transaction is opened and nothing is
 //! left behind in the session, so a pooler in transaction mode may sit in between. What a function does is
-//! in a file of SQL beside the Rust that calls it; [`release`] has all of them.
+//! in a file of SQL beside the Rust that calls it; [`crate::release`] has all of them.
 
 mod clock;
 mod error;
 mod outcome;
-pub mod release;
 #[cfg(test)]
 mod tests;
 
@@ -33,9 +32,12 @@ pub use clock::CLOCK_TOLERANCE;
 use clock::ServerClock;
 pub use error::DbError;
 pub use outcome::Outcome;
-pub use release::RELEASE_SCHEMA;
 
 use crate::{auth::Owner, telemetry};
+
+/// The schema of this release's functions: `task_api_` and the start of the SHA-256 of their text, which
+/// `build.rs` works out of all `.sql` files of this crate.
+pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
 
 /// A parameter of a call and its Postgres type.
 pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);

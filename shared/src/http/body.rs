@@ -43,11 +43,18 @@ pub trait Field: Sized {
     /// # Errors
     /// What is wrong with it.
     fn parse(value: &Value, loc: Value) -> Result<Self, Problem>;
+
+    /// The value as JSON: the same for values that are the same.
+    fn to_json(&self) -> Value;
 }
 
 impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
     fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
         Self::parse(value, loc)
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_str().into()
     }
 }
 
@@ -71,6 +78,10 @@ impl Field for bool {
             let message = "Input should be a valid boolean, unable to interpret input";
             Problem::new("bool_parsing", loc, message, value.clone())
         })
+    }
+
+    fn to_json(&self) -> Value {
+        (*self).into()
     }
 }
 
@@ -112,29 +123,121 @@ impl<'a> Fields<'a> {
         if is_absent { Some(Self { object: Map::new(), problems }) } else { Self::read(request, problems) }
     }
 
-    /// A field that has to be there.
+    /// A field that must be present; `None` when it is missing or wrong, which is a problem.
     pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
-        if !self.object.contains_key(name) {
+        let field = self.optional(name)?;
+        if field.is_none() {
             let whole = Value::Object(self.object.clone());
             self.problems.push(Problem::missing(json!(["body", name]), whole));
         }
-        self.optional(name)
+        field
     }
 
-    /// A field that may be absent and not null.
-    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<T> {
-        let parsed = T::parse(self.object.get(name)?, json!(["body", name]));
-        self.problems.take(parsed)
+    /// A field that may be absent but not null; `None` when it is wrong, which is a problem.
+    pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let Some(value) = self.object.get(name) else { return Some(None) };
+        let parsed = T::parse(value, json!(["body", name]));
+        self.problems.take(parsed).map(Some)
     }
 
-    /// A field that may be absent or null.
-    pub fn nullable<T: Field>(&mut self, name: &'static str) -> Nullable<T> {
+    /// A field that may be absent or null; `None` when it is wrong, which is a problem.
+    pub fn nullable<T: Field>(&mut self, name: &'static str) -> Option<Nullable<T>> {
         if self.object.get(name).is_some_and(Value::is_null) {
-            return Nullable::Null;
+            return Some(Nullable::Null);
         }
-        self.optional(name).map_or(Nullable::Absent, Nullable::Value)
+        self.optional(name).map(|field| field.map_or(Nullable::Absent, Nullable::Value))
     }
 }
+
+/// The body of a request, made by [`body!`].
+pub(crate) trait Body {
+    /// The fields that were sent, but for those that are null. A field that the type gets later leaves this as it
+    /// is for requests without it, so that an idempotency key stands for the same request before and after.
+    fn sent(&self) -> Map<String, Value>;
+}
+
+/// What was sent as a field of a body.
+pub(crate) trait Sent {
+    fn sent(&self) -> Option<Value>;
+}
+
+impl<T: Field> Sent for T {
+    fn sent(&self) -> Option<Value> {
+        Some(self.to_json())
+    }
+}
+
+impl<T: Field> Sent for Option<T> {
+    fn sent(&self) -> Option<Value> {
+        self.as_ref().map(Field::to_json)
+    }
+}
+
+impl<T: Field> Sent for Nullable<T> {
+    fn sent(&self) -> Option<Value> {
+        self.value().map(Field::to_json)
+    }
+}
+
+/// Defines the type of a body: the struct, what reads it from a request, and what describes it in `/openapi.json`.
+/// A field is `required`, `optional` (absent or a value) or `nullable` (absent, null or a value), has a type that
+/// is a [`Field`], and an example for the description. `read` may be `read_optional`: see [`Fields`].
+macro_rules! body {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident: $read:ident { $($kind:ident $field:ident: $type:ty = $example:expr),* $(,)? }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub struct $name { $($field: $crate::http::body_field!($kind $type)),* }
+
+        impl $crate::http::Input for $name {
+            fn read(request: &$crate::http::Request, problems: &mut $crate::http::Problems) -> Option<Self> {
+                let mut fields = $crate::http::Fields::$read(request, problems)?;
+                // All of them, so that every problem is found.
+                $(let $field = fields.$kind(stringify!($field));)*
+                Some(Self { $($field: $field?),* })
+            }
+
+            #[cfg(feature = "openapi")]
+            fn describe(operation: &mut $crate::openapi::Operation) {
+                operation.body::<Self>(stringify!($read) == "read");
+            }
+        }
+
+        impl $crate::http::Body for $name {
+            fn sent(&self) -> serde_json::Map<String, serde_json::Value> {
+                let fields = [$((stringify!($field), $crate::http::Sent::sent(&self.$field))),*];
+                fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::openapi::object(concat!($($doc),*).trim(), &[$((
+                    stringify!($field),
+                    stringify!($kind) == "required",
+                    $crate::openapi::$kind::<$type>(generator),
+                    serde_json::json!($example),
+                )),*])
+            }
+        }
+    };
+}
+pub(crate) use body;
+
+/// The type of a field of a [`body!`].
+macro_rules! body_field {
+    (required $type:ty) => { $type };
+    (optional $type:ty) => { Option<$type> };
+    (nullable $type:ty) => { $crate::http::Nullable<$type> };
+}
+pub(crate) use body_field;
 
 /// The object in the body. The inner error is one problem among those of the request; the outer
 /// one stands alone.

@@ -1,8 +1,12 @@
 //! Conditional requests ([RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13)).
 
 use serde::Serialize;
+#[cfg(feature = "openapi")]
+use serde_json::json;
 
 use super::{Header, Input, Problems, Request};
+#[cfg(feature = "openapi")]
+use crate::openapi::ErrorResponse;
 
 /// A resource whose every version has a tag of its own.
 pub trait Versioned: Serialize {
@@ -51,6 +55,16 @@ impl Input for IfMatch {
             None | Some("*") => Self::Any,
             Some(tags) => Self::Versions(tags.split(',').filter_map(|tag| Version::of_tag(tag.trim())).collect()),
         })
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation) {
+        operation.header(
+            "If-Match",
+            "The versions that the change is meant for: 412 when the task has another version by now.",
+            &json!({ "type": "string" }),
+        );
+        operation.fails_with(ErrorResponse::PreconditionFailed);
     }
 }
 

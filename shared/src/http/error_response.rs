@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::json;
 
-use super::Response;
+use super::{Problem, Response};
 use crate::{Error, telemetry};
 
 /// How many seconds a client should wait before it tries a database that is away again. A Neon
@@ -22,14 +21,12 @@ impl From<Error> for Response {
             Error::Forbidden => detail(403, "Not authorized"),
             Error::TaskNotFound => detail(404, "Task not found"),
             Error::PreconditionFailed => detail(412, "The task has changed since"),
-            Error::TaskLimitReached(most) => {
-                Self::json(409, &json!({ "detail": format!("There are {most} tasks, as many as there may be") }))
-            }
+            Error::TaskLimitReached(most) => detail(409, format!("There are {most} tasks, as many as there may be")),
             Error::UserInUse => detail(409, "Other data refers to the user"),
             Error::RouteNotFound => detail(404, "Not Found"),
             Error::MethodNotAllowed(methods) => detail(405, "Method Not Allowed").and("allow", methods),
             Error::TrailingSlash(location) => Self::redirect(location),
-            Error::Invalid(problems) => Self::json(422, &json!({ "detail": problems })),
+            Error::Invalid(problems) => Self::json(422, &ValidationError { detail: problems }),
             Error::UnreadableBody => detail(400, "There was an error parsing the body"),
             Error::BodyTooLarge => detail(413, "The body is too large"),
             Error::NotAnHttpEvent => detail(400, "Not a request of an API Gateway HTTP API"),
@@ -65,10 +62,21 @@ impl Response {
     }
 }
 
-fn detail(status: u16, detail: &'static str) -> Response {
-    #[derive(Serialize)]
-    struct Detail {
-        detail: &'static str,
-    }
-    Response::json(status, &Detail { detail })
+fn detail(status: u16, detail: impl Into<Cow<'static, str>>) -> Response {
+    Response::json(status, &ErrorBody { detail: detail.into() })
+}
+
+/// The body of every error but a 422.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "Error"))]
+pub struct ErrorBody {
+    detail: Cow<'static, str>,
+}
+
+/// The body of a 422: everything that is wrong with the request.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct ValidationError {
+    #[cfg_attr(feature = "openapi", schemars(length(min = 1)))]
+    detail: Vec<Problem>,
 }

@@ -38,6 +38,15 @@ impl Input for Option<IdempotencyKey> {
         }
         Some(Some(IdempotencyKey(key.to_owned())))
     }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation) {
+        operation.header(
+            "Idempotency-Key",
+            "The client's name for this request. Sent again with the same key within a day, it gets the first answer.",
+            &json!({ "type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$" }),
+        );
+    }
 }
 
 fn problem(rule: &'static str, key: &str) -> Problem {

@@ -12,13 +12,22 @@ pub(crate) type Loc = Value;
 
 /// One entry of a 422's `detail`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Problem {
+    /// The kind of problem, as pydantic names it.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "openapi", schemars(example = &"missing"))]
     kind: &'static str,
+    /// Where it is.
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<crate::openapi::NameOrIndex>", example = ["body", "title"]))]
     loc: Loc,
+    #[cfg_attr(feature = "openapi", schemars(example = &"Field required"))]
     msg: Cow<'static, str>,
+    /// What was sent there.
     input: Value,
+    /// The bound that was crossed, or the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "std::collections::BTreeMap<String, Value>"))]
     ctx: Option<Value>,
 }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{json, value::RawValue};
 
 use super::{Header, Problem, Problems, headers::Headers};
+#[cfg(feature = "openapi")]
+use crate::openapi::Operation;
 use crate::{
     Error, Result,
     auth::{Caller, Owner, UserId},
@@ -102,12 +104,19 @@ fn is_integer(text: &str) -> bool {
 pub trait Input: Sized {
     /// Reads it, or adds to `problems` what is wrong.
     fn read(request: &Request, problems: &mut Problems) -> Option<Self>;
+
+    /// Says in `/openapi.json` what an operation that reads it takes, and which errors come of it.
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut Operation);
 }
 
 impl Input for () {
     fn read(_: &Request, _: &mut Problems) -> Option<Self> {
         Some(())
     }
+
+    #[cfg(feature = "openapi")]
+    fn describe(_: &mut Operation) {}
 }
 
 impl<A: Input, B: Input> Input for (A, B) {
@@ -115,12 +124,23 @@ impl<A: Input, B: Input> Input for (A, B) {
         let (first, second) = (A::read(request, problems), B::read(request, problems));
         first.zip(second)
     }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut Operation) {
+        A::describe(operation);
+        B::describe(operation);
+    }
 }
 
 impl<A: Input, B: Input, C: Input> Input for (A, B, C) {
     fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
         let (first, (second, third)) = Input::read(request, problems)?;
         Some((first, second, third))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut Operation) {
+        <(A, (B, C))>::describe(operation);
     }
 }
 

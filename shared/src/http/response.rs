@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use lambda_http::Body;
 use serde::{Serialize, Serializer};
+#[cfg(feature = "openapi")]
+use serde_json::Value;
+#[cfg(test)]
 use serde_json::json;
 
 use super::{
@@ -26,6 +29,22 @@ pub struct Response {
     cookies: [&'static str; 0],
 }
 
+/// A message for people.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Message {
+    #[cfg_attr(feature = "openapi", schemars(example = &"Task deleted"))]
+    message: &'static str,
+}
+
+/// That the API is well.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Health {
+    #[cfg_attr(feature = "openapi", schemars(extend("const" = "ok")))]
+    status: &'static str,
+}
+
 /// What the page of the documentation may do: run what is in it and talk to this API.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -37,22 +56,29 @@ const CACHED: &str = "public, max-age=3600";
 const MOST_HEADERS: usize = 16;
 
 impl Response {
+    /// The status of success.
+    pub(crate) const OK: u16 = 200;
+    /// The status of a success that made something.
+    pub(crate) const CREATED: u16 = 201;
+    /// The status of a version that the client has already.
+    pub(crate) const NOT_MODIFIED: u16 = 304;
+
     /// 200 with a body.
     #[must_use]
     pub fn ok(body: &impl Serialize) -> Self {
-        Self::json(200, body)
+        Self::json(Self::OK, body)
     }
 
     /// 200 with a message for people.
     #[must_use]
     pub fn message(message: &'static str) -> Self {
-        Self::ok(&json!({ "message": message }))
+        Self::ok(&Message { message })
     }
 
     /// 200: the API is well.
     #[must_use]
     pub fn health() -> Self {
-        Self::ok(&json!({ "status": "ok" }))
+        Self::ok(&Health { status: "ok" })
     }
 
     /// 200 with a version of a resource.
@@ -64,14 +90,18 @@ impl Response {
     /// The same, or 304 when the client has that version.
     #[must_use]
     pub fn version_unless_known(body: &impl Versioned, request: &Request) -> Self {
-        if is_known(request, body.version()) { Self::empty(304).with_tag(body) } else { Self::version(body) }
+        if is_known(request, body.version()) {
+            Self::empty(Self::NOT_MODIFIED).with_tag(body)
+        } else {
+            Self::version(body)
+        }
     }
 
     /// 201 with what was created and the path of the API where it is, and whether that was by the same request
     /// before.
     #[must_use]
     pub fn created(request: &Request, path: &str, body: &impl Versioned, is_replay: bool) -> Self {
-        let mut response = Self::json(201, body).with_tag(body);
+        let mut response = Self::json(Self::CREATED, body).with_tag(body);
         response.header("location", request.address(path));
         if is_replay {
             response.header("idempotent-replayed", "true");
@@ -192,7 +222,13 @@ impl Response {
         }
     }
 
-    pub(super) fn has_header(&self, name: &str) -> bool {
+    /// The body, which is JSON.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn body_json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    pub(crate) fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(other, _)| *other == name)
     }
 }

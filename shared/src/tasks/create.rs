@@ -1,6 +1,6 @@
 //! Creating a task, at most once for a key.
 
-use serde_json::json;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::Type;
 
@@ -9,7 +9,7 @@ use crate::{
     Error, Result, Text,
     auth::Owner,
     db::{Db, DbError, Outcome, Parameter, Retry, call},
-    http::IdempotencyKey,
+    http::{Body, IdempotencyKey},
 };
 
 /// A task that was created, by this request or by the same one before.
@@ -68,11 +68,8 @@ pub async fn create(
 }
 
 impl NewTask {
-    /// SHA-256 of everything that was asked for, to tell the same request from another with its key.
+    /// SHA-256 of everything that was sent, to tell the same request from another with its key.
     fn fingerprint(&self) -> Vec<u8> {
-        // Every field: one that is added does not compile without its place here.
-        let Self { title, description } = self;
-        let text = json!([title.as_str(), description.value().map(Text::as_str)]).to_string();
-        Sha256::digest(text).to_vec()
+        Sha256::digest(Value::Object(self.sent()).to_string()).to_vec()
     }
 }

@@ -37,6 +37,19 @@ impl Sort {
         Some(Self { key, descending })
     }
 
+    /// The SQL of a list in this order.
+    fn fill(self, sql: &str) -> String {
+        let (direction, beyond) = if self.descending { ("desc", "<") } else { ("asc", ">") };
+        // In the order of ids, a page begins or ends at its cursor.
+        let bound = |descending| if self == (Self { key: Key::Id, descending }) { "after_id" } else { "NULL" };
+        sql.replace("{{column}}", self.key.column())
+            .replace("{{expression}}", &self.key.expression())
+            .replace("{{direction}}", direction)
+            .replace("{{beyond}}", beyond)
+            .replace("{{least_id}}", bound(false))
+            .replace("{{greatest_id}}", bound(true))
+    }
+
     pub(super) fn name(self) -> String {
         format!("{}{}", if self.descending { "-" } else { "" }, self.key.column())
     }
@@ -54,6 +67,21 @@ impl Key {
             Self::Title => "title",
         }
     }
+
+    /// What Postgres sorts by: of a column that may be NULL, an expression that is not.
+    fn expression(self) -> String {
+        format!("t.{}", self.column())
+    }
+}
+
+/// The SQL of a function once for each order that a list may have, so that Postgres keeps a plan of each; any
+/// other function as it is.
+pub(crate) fn one_per_sort(sql: &str) -> Vec<String> {
+    if !sql.contains("{{direction}}") {
+        return vec![sql.to_owned()];
+    }
+    let sorts = SORTS.into_iter().filter_map(Sort::parse);
+    sorts.map(|sort| sort.fill(sql)).collect()
 }
 
 /// The last task of a page, as far as the page after it needs to know.

@@ -2,8 +2,7 @@
 -- an upper bound, so that a delete costs one row and waits for nobody but that row's writers.
 CREATE FUNCTION {{functions}}.delete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT title VARCHAR, OUT description VARCHAR, OUT completed BOOLEAN,
-    OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
+    OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
@@ -14,8 +13,8 @@ BEGIN
     {{begin_write}}
     DELETE FROM task_api.task AS t
     WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
-    RETURNING t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
-    INTO id, title, description, completed, created_at, updated_at;
+    RETURNING {{task_columns}}
+    INTO {{task_into}};
     outcome := 'ok';
     IF NOT FOUND THEN
         outcome := {{functions}}.missing_reason(wanted);

@@ -2,10 +2,7 @@
 -- (-9223372036854775808: from the start; no COALESCE here, which under policies is no index condition).
 -- One row with the outcome 'no_user' when the caller is gone.
 CREATE FUNCTION {{functions}}.list_tasks(caller {{user_id}}, after BIGINT, page INTEGER)
-RETURNS TABLE (
-    outcome TEXT, id BIGINT, title VARCHAR, description VARCHAR, completed BOOLEAN,
-    created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ
-)
+RETURNS TABLE (outcome TEXT, {{task_types}})
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
 #variable_conflict use_column
@@ -13,7 +10,7 @@ DECLARE
     setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
 BEGIN
     RETURN QUERY
-    SELECT 'ok'::TEXT, t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
+    SELECT 'ok'::TEXT, {{task_columns}}
     FROM task_api.task AS t
     -- One range of the index of user and id. With `user_id = caller` and the order of ids alone, the planner
     -- takes the primary key where few users have most tasks, and reads everybody's.

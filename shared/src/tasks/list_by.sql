@@ -1,15 +1,12 @@
 -- A page of the caller's tasks in the order {{column}} {{direction}}, filtered; after the task with the
 -- values `after` and `after_id` (NULL: from the start) and `skip` more. `up` makes one function of each
--- order, so that each plan is kept: {{column}} is id, created_at, updated_at or title, {{direction}} asc
--- or desc, {{beyond}} > or <. `needle` is searched as it is, in any case, in title and description.
+-- order, so that Postgres keeps a plan of each; cursor.rs fills in the order. `needle` is searched as it is,
+-- in any case, in title and description.
 CREATE FUNCTION {{functions}}.list_tasks_by_{{column}}_{{direction}}(
     caller {{user_id}}, completed_is BOOLEAN, needle TEXT, after task_api.task.{{column}}%TYPE, after_id BIGINT,
     skip INTEGER, page INTEGER
 )
-RETURNS TABLE (
-    outcome TEXT, id BIGINT, title VARCHAR, description VARCHAR, completed BOOLEAN,
-    created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ
-)
+RETURNS TABLE (outcome TEXT, {{task_types}})
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
 #variable_conflict use_column
@@ -23,15 +20,15 @@ DECLARE
     greatest CONSTANT BIGINT := COALESCE({{greatest_id}}, '9223372036854775807'::BIGINT);
 BEGIN
     RETURN QUERY
-    SELECT 'ok'::TEXT, t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
+    SELECT 'ok'::TEXT, {{task_columns}}
     FROM task_api.task AS t
     WHERE t.user_id = caller
       AND t.id >= least
       AND t.id <= greatest
-      AND (after_id IS NULL OR (t.{{column}}, t.id) {{beyond}} (after, after_id))
+      AND (after_id IS NULL OR ({{expression}}, t.id) {{beyond}} (after, after_id))
       AND (completed_is IS NULL OR t.completed = completed_is)
       AND (bytes IS NULL OR position(bytes IN convert_to(t.search_text, 'UTF8')) > 0)
-    ORDER BY t.{{column}} {{direction}}, t.id {{direction}}
+    ORDER BY {{expression}} {{direction}}, t.id {{direction}}
     OFFSET skip
     LIMIT page;
     IF NOT FOUND AND NOT {{functions}}.user_exists() THEN

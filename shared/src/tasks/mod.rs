@@ -12,6 +12,8 @@ mod list;
 mod query;
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_postgres::{
     Row,
@@ -21,14 +23,17 @@ use tokio_postgres::{
 pub use change::{complete, delete, update};
 pub use create::{Created, create};
 pub use cursor::SORTS;
+pub(crate) use cursor::one_per_sort;
 pub use list::{DefaultSort, TaskPage, list};
 pub use query::{ListQuery, MAX_LIMIT, ORDERS, SORT_ALIASES, STATUSES};
 
+#[cfg(feature = "openapi")]
+use crate::openapi::ErrorResponse;
 use crate::{
     Result, Text,
     auth::{Owner, UserId},
     db::{Db, Outcome, call},
-    http::{Fields, Input, Nullable, Problems, Request, Version, Versioned},
+    http::{Input, Problems, Request, Version, Versioned, body},
     timestamp,
 };
 
@@ -37,17 +42,24 @@ pub type Title = Text<1, 200>;
 /// A description: up to 1000 characters.
 pub type Description = Text<0, 1000>;
 
-/// A task as the API shows it. Its texts are its own, or those of the row that it was read from.
+/// A task.
+// Its texts are its own, or those of the row that it was read from.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Task"))]
 pub struct Task<T = String> {
+    #[cfg_attr(feature = "openapi", schemars(example = 1))]
     id: i64,
+    #[cfg_attr(feature = "openapi", schemars(example = &"Buy milk"))]
     title: T,
+    #[cfg_attr(feature = "openapi", schemars(example = &"two litres"))]
     description: Option<T>,
     completed: bool,
     user_id: UserId,
     #[serde(serialize_with = "timestamp::serialize")]
+    #[cfg_attr(feature = "openapi", schemars(with = "DateTime<Utc>", example = timestamp::EXAMPLE))]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "timestamp::serialize")]
+    #[cfg_attr(feature = "openapi", schemars(with = "DateTime<Utc>", example = timestamp::EXAMPLE))]
     updated_at: DateTime<Utc>,
 }
 
@@ -75,52 +87,36 @@ impl Input for TaskId {
         let id = request.task_id(problems)?;
         Some(Self(id.try_into().ok()))
     }
-}
 
-/// What POST takes.
-#[derive(Debug)]
-pub struct NewTask {
-    title: Title,
-    description: Nullable<Description>,
-}
-
-impl Input for NewTask {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read(request, problems)?;
-        let (title, description) = (fields.required("title"), fields.nullable("description"));
-        Some(Self { title: title?, description })
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation) {
+        let schema = serde_json::json!({ "type": "integer", "format": "int64", "examples": [1] });
+        operation.in_path("id", "The id of a task.", &schema);
+        operation.fails_with(ErrorResponse::TaskNotFound);
     }
 }
 
-/// What PUT may change; what is not sent stays as it is.
-#[derive(Debug)]
-pub struct TaskChanges {
-    title: Option<Title>,
-    description: Nullable<Description>,
-    completed: Option<bool>,
-}
-
-impl Input for TaskChanges {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read(request, problems)?;
-        Some(Self {
-            title: fields.optional("title"),
-            description: fields.nullable("description"),
-            completed: fields.optional("completed"),
-        })
+body! {
+    /// What POST takes.
+    pub struct NewTask: read {
+        required title: Title = "Buy milk",
+        nullable description: Description = "two litres",
     }
 }
 
-/// What PATCH may say: what to set, or nothing, to toggle.
-#[derive(Debug)]
-pub struct Completion {
-    completed: Option<bool>,
+body! {
+    /// What PUT may change; what is not sent stays as it is.
+    pub struct TaskChanges: read {
+        optional title: Title = "Buy oat milk",
+        nullable description: Description = "one litre",
+        optional completed: bool = true,
+    }
 }
 
-impl Input for Completion {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read_optional(request, problems)?;
-        Some(Self { completed: fields.optional("completed") })
+body! {
+    /// What PATCH may say: what to set, or nothing, to toggle.
+    pub struct Completion: read_optional {
+        optional completed: bool = true,
     }
 }
 
@@ -145,14 +141,25 @@ fn from_write<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
     from_columns(owner, row, 2)
 }
 
-fn from_columns<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row, first: usize) -> Task<T> {
-    Task {
-        id: row.get(first),
-        title: row.get(first + 1),
-        description: row.get(first + 2),
-        completed: row.get(first + 3),
-        user_id: owner.id().clone(),
-        created_at: row.get(first + 4),
-        updated_at: row.get(first + 5),
-    }
+/// The columns of a task in the rows of functions, in their order and with their types in Postgres, and what
+/// reads them. SQL writes `{{task_columns}}`, `{{task_out}}`, `{{task_types}}` and `{{task_into}}` for them.
+macro_rules! columns {
+    ($($column:ident $kind:literal),* $(,)?) => {
+        pub(crate) const COLUMNS: &[(&str, &str)] = &[$((stringify!($column), $kind)),*];
+
+        fn from_columns<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row, first: usize) -> Task<T> {
+            let mut next = first..;
+            let mut at = || next.next().unwrap_or_default();
+            Task { $($column: row.get(at()),)* user_id: owner.id().clone() }
+        }
+    };
+}
+
+columns! {
+    id "BIGINT",
+    title "VARCHAR",
+    description "VARCHAR",
+    completed "BOOLEAN",
+    created_at "TIMESTAMPTZ",
+    updated_at "TIMESTAMPTZ",
 }

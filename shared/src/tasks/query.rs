@@ -94,6 +94,49 @@ impl Input for ListQuery {
         }
         Some(sent.into_query(problems))
     }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation) {
+        for name in NAMES {
+            let (description, schema) = described(name);
+            operation.query(name, description, &schema);
+        }
+    }
+}
+
+/// What a parameter is for, and what it may be.
+#[cfg(feature = "openapi")]
+fn described(name: &str) -> (&'static str, Value) {
+    let text = || json!({ "type": "string", "maxLength": Search::BOUNDS.1 });
+    let number = |least: i32| json!({ "type": "integer", "minimum": least });
+    match name {
+        "completed" => ("Only completed tasks, or only open ones.", json!({ "type": "boolean" })),
+        "status" => ("The same in other words; `all` is no filter.", json!({ "type": "string", "enum": STATUSES })),
+        "q" => ("Only tasks whose title or description contains this, in any case.", text()),
+        "search" => ("The same as `q`.", text()),
+        "sort" => {
+            let names: Vec<_> = SORTS.into_iter().chain(SORT_ALIASES.map(|(alias, _)| alias)).collect();
+            let description = "The order; `-` for descending. `created` and `updated` stand for `created_at` and \
+                `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another.";
+            (description, json!({ "type": "string", "enum": names }))
+        }
+        "order" => ("The direction of `sort`, or of the usual order.", json!({ "type": "string", "enum": ORDERS })),
+        "limit" => (
+            "The most tasks on a page.",
+            json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT }),
+        ),
+        "page_size" => ("The same as `limit`.", json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT })),
+        "cursor" => (
+            "Where the page before ended: comes with the address in its `Link`. It costs the same however deep the \
+             page is, and misses no task when others come and go.",
+            json!({ "type": "string" }),
+        ),
+        "offset" => ("How many tasks come before the page, in place of a cursor.", number(0)),
+        "skip" => ("The same as `offset`.", number(0)),
+        "page" => ("The number of the page, from 1 on, of pages of `limit` tasks, in place of a cursor.", number(1)),
+        // A test says so.
+        _ => ("", Value::Null),
+    }
 }
 
 /// The parameters that are known.
@@ -123,7 +166,9 @@ impl Parameters {
             "cursor" => take(&mut self.cursor, sent, cursor(text, loc), problems),
             "offset" => take(&mut self.offset, sent, at_least(0, text, loc), problems),
             "skip" => take(&mut self.skip, sent, at_least(0, text, loc), problems),
-            _ => take(&mut self.page, sent, at_least(1, text, loc), problems),
+            "page" => take(&mut self.page, sent, at_least(1, text, loc), problems),
+            // A name in `NAMES` that is not read: a test finds it.
+            _ => {}
         }
     }
 
@@ -322,4 +367,27 @@ fn at_least(least: i32, text: &str, loc: Value) -> Result<i32, Problem> {
 fn cursor(text: &str, loc: Value) -> Result<Cursor, Problem> {
     let rule = "the cursor is not one of this API's";
     Cursor::decode(text).ok_or_else(|| Problem::value(loc, rule, text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name that is known is read, and so a value that fits no parameter is a problem.
+    #[test]
+    fn every_parameter_is_read() {
+        for name in NAMES {
+            let (mut sent, mut problems) = (Parameters::default(), Problems::default());
+            sent.read(name, "\0", &mut problems);
+            assert!(problems.into_result().is_err(), "{name} is not read in `Parameters::read`");
+        }
+    }
+
+    #[cfg(feature = "openapi")]
+    #[test]
+    fn every_parameter_is_described() {
+        for name in NAMES {
+            assert!(!described(name).0.is_empty(), "{name} is not described in `described`");
+        }
+    }
 }

@@ -3,8 +3,7 @@
 CREATE FUNCTION {{functions}}.update_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN,
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT title VARCHAR, OUT description VARCHAR, OUT completed BOOLEAN,
-    OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
+    OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
@@ -27,8 +26,8 @@ BEGIN
         completed   = COALESCE(set_completed, t.completed),
         updated_at  = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')
     WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
-    RETURNING t.id, t.title, t.description, t.completed, t.created_at, t.updated_at
-    INTO id, title, description, completed, created_at, updated_at;
+    RETURNING {{task_columns}}
+    INTO {{task_into}};
     outcome := 'ok';
     IF NOT FOUND THEN
         outcome := {{functions}}.missing_reason(wanted);

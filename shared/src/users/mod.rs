@@ -1,6 +1,8 @@
 //! Users, in Better Auth's own table or in another.
 
 use chrono::{DateTime, Utc};
+#[cfg(feature = "openapi")]
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::{Row, types::Type};
@@ -9,7 +11,7 @@ use crate::{
     Error, Result, Text,
     auth::{Owner, UserId},
     db::{Db, Outcome, Parameter, Retry, call},
-    http::{Fields, Input, Nullable, Problem, Problems, Request},
+    http::{Problem, body},
     timestamp,
 };
 
@@ -18,32 +20,33 @@ pub type Name = Text<1, 100>;
 /// The address of a picture: up to 2048 characters, of any kind.
 pub type Image = Text<0, 2048>;
 
-/// A user as the API shows them. Better Auth's table has everything but an image of everybody; what another
-/// table has no column for is `None`.
+/// A user.
+// Better Auth's table has everything but everybody's image. `None` stands for what another table has no column for.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(JsonSchema))]
 pub struct User {
     id: UserId,
+    #[cfg_attr(feature = "openapi", schemars(with = "String", example = &"Alice"))]
     name: Option<String>,
+    #[cfg_attr(feature = "openapi", schemars(with = "String", example = &"alice@example.com"))]
     email: Option<String>,
+    #[cfg_attr(feature = "openapi", schemars(example = &"https://example.com/alice.png"))]
     image: Option<String>,
+    #[cfg_attr(feature = "openapi", schemars(with = "bool"))]
     email_verified: Option<bool>,
     #[serde(serialize_with = "timestamp::serialize_optional")]
+    #[cfg_attr(feature = "openapi", schemars(with = "DateTime<Utc>", example = timestamp::EXAMPLE))]
     created_at: Option<DateTime<Utc>>,
     #[serde(serialize_with = "timestamp::serialize_optional")]
+    #[cfg_attr(feature = "openapi", schemars(with = "DateTime<Utc>", example = timestamp::EXAMPLE))]
     updated_at: Option<DateTime<Utc>>,
 }
 
-/// What PATCH may change; what is not sent stays as it is.
-#[derive(Debug)]
-pub struct UserChanges {
-    name: Option<Name>,
-    image: Nullable<Image>,
-}
-
-impl Input for UserChanges {
-    fn read(request: &Request, problems: &mut Problems) -> Option<Self> {
-        let mut fields = Fields::read(request, problems)?;
-        Some(Self { name: fields.optional("name"), image: fields.nullable("image") })
+body! {
+    /// What PATCH may change; what is not sent stays as it is.
+    pub struct UserChanges: read {
+        optional name: Name = "Alice B.",
+        nullable image: Image = "https://example.com/alice.png",
     }
 }
 

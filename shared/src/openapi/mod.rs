@@ -1,37 +1,41 @@
-//! `openapi.json`: the description of the API, made from the route table and the types.
+//! The description of the API, `/openapi.json`: made from the route table, and from the types that requests are
+//! read into and answers are made of.
+//!
+//! It is made at development time (`cargo xtask generate`), and `docs` serves the file. So deployed functions are
+//! built without this module, which the feature `openapi` adds.
 
+mod error_responses;
+mod operation;
 mod operations;
 mod schemas;
 
-use std::fs;
-
-use anyhow::{Context, Result};
-use devtools::{settings::root, ui::step};
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
-use shared::routes::ROUTES;
 
-const FILE: &str = "openapi.json";
+pub use error_responses::ErrorResponse;
+pub use operation::Operation;
+pub use schemas::NameOrIndex;
+pub(crate) use schemas::{nullable, object, optional, required};
 
-/// Writes the file.
-pub(crate) fn write() -> Result<()> {
-    let path = root().join(FILE);
-    fs::write(&path, text()?).with_context(|| path.display().to_string())?;
-    step(&format!("Wrote {FILE}"));
-    Ok(())
-}
+use crate::routes::ROUTES;
 
-fn text() -> Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(&document()).context(FILE)?))
-}
-
-fn document() -> Value {
+/// The document, with integer ids of users and Better Auth's users table. [`crate::Description`] makes that of a
+/// deployment out of it.
+#[must_use]
+pub fn document() -> Value {
+    let mut settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.definitions_path = "/components/schemas".into();
+    settings.meta_schema = None;
+    let mut generator = settings.into_generator();
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES {
+        let operation = operations::describe(route, &mut generator);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
-            path.insert(route.method.to_lowercase(), operations::of(route));
+            path.insert(route.method.to_lowercase(), operation);
         }
     }
+    let responses = error_responses::all(&mut generator);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -54,8 +58,8 @@ fn document() -> Value {
                 },
             },
             "headers": schemas::headers(),
-            "schemas": schemas::all(),
-            "responses": schemas::refusals(),
+            "schemas": generator.take_definitions(true),
+            "responses": responses,
         },
     })
 }
@@ -63,20 +67,6 @@ fn document() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_file_is_what_the_types_say() {
-        let committed = fs::read_to_string(root().join(FILE)).unwrap();
-        assert!(committed == text().unwrap(), "openapi.json is old: run `cargo xtask openapi`");
-    }
-
-    #[test]
-    fn every_route_is_described() {
-        for route in ROUTES {
-            let summary = operations::of(route)["summary"].as_str().unwrap().to_owned();
-            assert!(!summary.is_empty(), "{} is not described: add it to `described` in operations.rs", route.function);
-        }
-    }
 
     /// Every `$ref` leads somewhere.
     #[test]
@@ -90,5 +80,15 @@ mod tests {
             references += 1;
         }
         assert!(references > 20);
+    }
+
+    #[test]
+    fn every_route_is_described() {
+        let document = document();
+        for route in ROUTES {
+            let operation = &document["paths"][route.path][route.method.to_lowercase()];
+            let place = "shared/src/openapi/operations.rs";
+            assert!(operation["summary"] != "", "{} is not described: add it to {place}", route.function);
+        }
     }
 }

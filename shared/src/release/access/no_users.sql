@@ -1,4 +1,4 @@
--- The functions of access.sql where there is no users table: whoever a token names is there. Nothing calls
+-- The functions of users.sql where there is no users table: every user whom a token names exists. Nothing calls
 -- the last three, as there are no routes of users then.
 CREATE FUNCTION {{functions}}.user_exists() RETURNS BOOLEAN
 LANGUAGE sql STABLE SECURITY DEFINER {{search_path}}

@@ -4,40 +4,22 @@
 //! text, so that those of the release before go on calling theirs while the new ones take over, and a
 //! release that is rolled back finds its own again.
 
-use crate::auth::UserIds;
-
-/// The schema of this release's functions: `task_api_` and the start of the SHA-256 of their text, which
-/// `build.rs` works out of all `.sql` files of this crate.
-pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
+use crate::{auth::UserIds, db::RELEASE_SCHEMA, tasks};
 
 /// The most idempotency keys of a user that count, the newest.
 pub const MAX_IDEMPOTENCY_KEYS: u32 = 1000;
 
 /// Functions that belong to the migrations' user, and that the role may execute: the only ways to the users
 /// table and to what policies hide.
-const ACCESS: [&str; 2] = [include_str!("../users/access.sql"), include_str!("../tasks/missing_reason.sql")];
+const ACCESS: [&str; 2] = [include_str!("access/users.sql"), include_str!("access/missing_reason.sql")];
 const ACCESS_WITHOUT_USERS: [&str; 2] =
-    [include_str!("../users/no_table.sql"), include_str!("../tasks/missing_reason.sql")];
+    [include_str!("access/no_users.sql"), include_str!("access/missing_reason.sql")];
 
-/// Functions that belong to the role and run as it. First those that others call.
-const OPERATIONS: [&str; 12] = [
-    include_str!("../tasks/create_rare.sql"),
-    include_str!("../tasks/get.sql"),
-    include_str!("../tasks/list.sql"),
-    include_str!("../tasks/create.sql"),
-    include_str!("../tasks/update.sql"),
-    include_str!("../tasks/complete.sql"),
-    include_str!("../tasks/delete.sql"),
-    include_str!("../users/get.sql"),
-    include_str!("../users/update.sql"),
-    include_str!("../users/delete.sql"),
-    include_str!("../users/require.sql"),
-    include_str!("health.sql"),
-];
+/// Functions that belong to the role and run as it: every `.sql` file of the stores. `build.rs` lists them.
+const OPERATIONS: &[&str] = include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
-/// One function of each order of a list, so that the plan of each is kept.
-const LIST_BY: &str = include_str!("../tasks/list_by.sql");
-const COLUMNS: [&str; 4] = ["id", "created_at", "updated_at", "title"];
+/// Tells whether this release can be served.
+const HEALTH: &str = include_str!("health.sql");
 
 /// What a function runs with. `pg_temp` comes last, or else temporary tables of the caller's would come first.
 const SEARCH_PATH: &str = "SET search_path = pg_catalog, pg_temp";
@@ -151,16 +133,9 @@ impl Names {
     #[must_use]
     pub fn make_functions(&self) -> String {
         let access = if self.users.is_some() { &ACCESS } else { &ACCESS_WITHOUT_USERS };
-        let mut sql = access.iter().chain(&OPERATIONS).map(|text| self.fill(text)).collect::<Vec<_>>().join("\n");
-        for column in COLUMNS {
-            for (direction, beyond) in [("asc", ">"), ("desc", "<")] {
-                let bound = |wanted| if (column, direction) == wanted { "after_id" } else { "NULL" };
-                let text = LIST_BY
-                    .replace("{{column}}", column)
-                    .replace("{{direction}}", direction)
-                    .replace("{{beyond}}", beyond)
-                    .replace("{{least_id}}", bound(("id", "asc")))
-                    .replace("{{greatest_id}}", bound(("id", "desc")));
+        let mut sql: String = access.iter().chain([&HEALTH]).map(|text| self.fill(text)).collect();
+        for text in OPERATIONS {
+            for text in tasks::one_per_sort(text) {
                 sql.push_str(&self.fill(&text));
             }
         }
@@ -189,7 +164,15 @@ impl Names {
         let Self { role, login, user_ids, users } = self;
         let is = |is: bool| if is { "TRUE" } else { "FALSE" };
         let users = users.as_ref();
-        text.replace("{{begin_write}}", BEGIN_WRITE.trim())
+        let task = |form: fn(&str, &str) -> String| {
+            let columns: Vec<_> = tasks::COLUMNS.iter().map(|(name, kind)| form(name, kind)).collect();
+            columns.join(", ")
+        };
+        text.replace("{{task_out}}", &task(|name, kind| format!("OUT {name} {kind}")))
+            .replace("{{task_types}}", &task(|name, kind| format!("{name} {kind}")))
+            .replace("{{task_columns}}", &task(|name, _| format!("t.{name}")))
+            .replace("{{task_into}}", &task(|name, _| name.to_owned()))
+            .replace("{{begin_write}}", BEGIN_WRITE.trim())
             .replace("{{end_write}}", END_WRITE.trim())
             .replace("{{fingerprint}}", FINGERPRINT.trim())
             .replace("{{tables_fingerprint}}", TABLES_FINGERPRINT.trim())

@@ -1,0 +1,115 @@
+//! The answers other than success: status and example are those of the error itself.
+
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use super::operation::header;
+use crate::{
+    Error,
+    db::DbError,
+    http::{ErrorBody, Problem, Response, ValidationError},
+};
+
+/// An answer other than success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorResponse {
+    /// The body is not text.
+    UnreadableBody,
+    /// No valid token.
+    Unauthenticated,
+    /// Another user's path or task.
+    Forbidden,
+    /// No such task.
+    TaskNotFound,
+    /// The client has this version.
+    NotModified,
+    /// The user has as many tasks as there may be.
+    TooManyTasks,
+    /// Other data keeps the user from being deleted.
+    UserInUse,
+    /// The task has another version.
+    PreconditionFailed,
+    /// The body is larger than any valid one.
+    BodyTooLarge,
+    /// Something does not fit.
+    Invalid,
+    /// A fault of the API.
+    Failed,
+    /// The database is away.
+    Unavailable,
+}
+
+impl ErrorResponse {
+    const ALL: [Self; 12] = [
+        Self::UnreadableBody,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::TaskNotFound,
+        Self::NotModified,
+        Self::TooManyTasks,
+        Self::UserInUse,
+        Self::PreconditionFailed,
+        Self::BodyTooLarge,
+        Self::Invalid,
+        Self::Failed,
+        Self::Unavailable,
+    ];
+
+    /// The name of its component.
+    pub(super) fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// What it means, and an error that is answered like this: none for [`Self::NotModified`], which is no error.
+    fn parts(self) -> (&'static str, Option<Error>) {
+        let (description, error) = match self {
+            Self::NotModified => return ("The client has this version.", None),
+            Self::UnreadableBody => ("The body is not UTF-8.", Error::UnreadableBody),
+            Self::Unauthenticated => ("There is no valid token, or its user is gone.", Error::Unauthenticated("")),
+            Self::Forbidden => ("The path or the task is another user's.", Error::Forbidden),
+            Self::TaskNotFound => ("There is no such task.", Error::TaskNotFound),
+            Self::TooManyTasks => ("The user has as many tasks as a user may have.", Error::TaskLimitReached(10_000)),
+            Self::UserInUse => ("Other data refers to the user, and does not go too.", Error::UserInUse),
+            Self::PreconditionFailed => ("The task has none of the versions in `If-Match`.", Error::PreconditionFailed),
+            Self::BodyTooLarge => ("The body has more than 256 KiB.", Error::BodyTooLarge),
+            Self::Invalid => {
+                let problem = Problem::missing(json!(["body", "title"]), json!({}));
+                ("Something does not fit: every problem is listed.", Error::Invalid(vec![problem]))
+            }
+            Self::Failed => ("Something is wrong here; the log has the cause.", Error::Panic),
+            Self::Unavailable => ("The database is away or too slow.", Error::Database(DbError::Deadline)),
+        };
+        (description, Some(error))
+    }
+
+    /// Its status code.
+    pub(super) fn status(self) -> u16 {
+        self.parts().1.map_or(Response::NOT_MODIFIED, |error| Response::from(error).status())
+    }
+}
+
+/// Every one of them, by name.
+pub(super) fn all(generator: &mut SchemaGenerator) -> Map<String, Value> {
+    let (error, invalid) = (generator.subschema_for::<ErrorBody>(), generator.subschema_for::<ValidationError>());
+    let responses = ErrorResponse::ALL.into_iter().map(|response| {
+        let (description, cause) = response.parts();
+        let mut headers = vec!["RequestId"];
+        let Some(cause) = cause else {
+            headers.push("ETag");
+            return (response.name(), json!({ "description": description, "headers": headers_of(&headers) }));
+        };
+        let schema = if matches!(cause, Error::Invalid(_)) { &invalid } else { &error };
+        let answer = Response::from(cause);
+        if answer.has_header("retry-after") {
+            headers.push("RetryAfter");
+        }
+        let example: Value = answer.body_json();
+        let content = json!({ "application/json": { "schema": schema, "example": example } });
+        (response.name(), json!({ "description": description, "headers": headers_of(&headers), "content": content }))
+    });
+    responses.collect()
+}
+
+fn headers_of(names: &[&str]) -> Map<String, Value> {
+    names.iter().map(|name| header(name)).collect()
+}

@@ -1,0 +1,103 @@
+//! What each route is for, what it reads and what it answers with.
+
+use schemars::SchemaGenerator;
+use serde_json::{Map, Value, json};
+
+use super::{ErrorResponse, Operation};
+use crate::{
+    auth::UserId,
+    http::{Health, IdempotencyKey, IfMatch, Message},
+    routes::{Access, Route},
+    tasks::{Completion, ListQuery, NewTask, Task, TaskChanges, TaskId},
+    users::{User, UserChanges},
+};
+
+/// What is particular to the operation of a route. What it takes is what its handler reads.
+#[rustfmt::skip] // A route is a paragraph.
+fn complete<'a>(operation: Operation<'a>, route: &Route) -> Operation<'a> {
+    match route.function {
+        "list-tasks" => operation.about("tasks", "List tasks")
+            .description("A page ends at `limit`, or earlier so that its body stays within 5 MiB. The next one is in `Link`.")
+            .takes::<ListQuery>()
+            .answers::<Vec<Task>>("The tasks.", &["Link"]),
+        "create-task" => operation.about("tasks", "Create a task")
+            .description("With an `Idempotency-Key` it can be sent again without creating another.")
+            .takes::<(Option<IdempotencyKey>, NewTask)>()
+            .creates::<Task>("The new task.", &["Location", "IdempotentReplayed", "ETag"])
+            .or_fails_with(ErrorResponse::TooManyTasks),
+        "get-task" => operation.about("tasks", "Get a task")
+            .takes::<TaskId>()
+            .answers::<Task>("The task.", &["ETag"])
+            .reads_versions(),
+        "update-task" => operation.about("tasks", "Change a task")
+            .description("Changes what is sent and leaves the rest; null clears the description.")
+            .takes::<(TaskId, IfMatch, TaskChanges)>()
+            .answers::<Task>("The changed task.", &["ETag"]),
+        "delete-task" => operation.about("tasks", "Delete a task")
+            .takes::<(TaskId, IfMatch)>()
+            .answers::<Message>("It is deleted.", &[]),
+        "complete-task" => operation.about("tasks", "Complete a task, or open it again")
+            .description("Sets `completed`; without it, completes an open task and opens a completed one.")
+            .takes::<(TaskId, IfMatch, Completion)>()
+            .answers::<Task>("The changed task.", &["ETag"]),
+        "get-me" => operation.about("users", "Get the caller")
+            .answers::<User>("The caller.", &[]),
+        "update-me" => operation.about("users", "Change the caller")
+            .description("Changes what is sent and leaves the rest; null clears the image.")
+            .takes::<UserChanges>()
+            .answers::<User>("The changed caller.", &[]),
+        "delete-me" => operation.about("users", "Delete the caller")
+            .description("With the account go its tasks and sessions.")
+            .answers::<Message>("The account is deleted.", &[])
+            .or_fails_with(ErrorResponse::UserInUse),
+        "health" => operation.about("service", "Ask whether the API is well")
+            .answers::<Health>("It is.", &[])
+            .or_fails_with(ErrorResponse::Unavailable),
+        "docs" if route.path == "/docs" => operation.about("service", "Read the documentation")
+            .answers_html("A page for people."),
+        "docs" => operation.about("service", "Read this description")
+            .answers::<Map<String, Value>>("An OpenAPI document.", &[]),
+        // A test says so.
+        _ => operation,
+    }
+}
+
+impl Operation<'_> {
+    /// It answers 304 to a client that has the version already.
+    fn reads_versions(mut self) -> Self {
+        let description = "The versions that the client has: 304 when the task is one of them.";
+        self.header("If-None-Match", description, &json!({ "type": "string" }));
+        self.or_fails_with(ErrorResponse::NotModified)
+    }
+}
+
+/// The operation of a route as OpenAPI wants it, with what the route itself says: its user, its token.
+pub(super) fn describe(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let user_id = generator.subschema_for::<UserId>().to_value();
+    let mut operation = Operation::new(generator);
+    if route.path.contains("{user_id}") {
+        operation.in_path("user_id", "The id of the user whom the token names.", &user_id);
+        operation.fails_with(ErrorResponse::Forbidden);
+    }
+    if route.access == Access::User {
+        operation.fails_with(ErrorResponse::Unauthenticated).fails_with(ErrorResponse::Unavailable);
+    }
+    let mut json = complete(operation, route).into_json(&id(route));
+    if let (Access::User, Some(json)) = (route.access, json.as_object_mut()) {
+        json.insert("security".into(), json!([{ "token": [] }]));
+    }
+    json
+}
+
+/// The name that clients give the operation: `list-tasks` is `listTasks`.
+fn id(route: &Route) -> String {
+    let name = if route.path == "/openapi.json" { "openapi" } else { route.function };
+    let mut id = String::new();
+    for (at, word) in name.split('-').enumerate() {
+        match word.split_at_checked(1).filter(|_| at > 0) {
+            Some((first, rest)) => id.extend([first.to_uppercase(), rest.to_owned()]),
+            None => id.push_str(word),
+        }
+    }
+    id
+}
