@@ -18,6 +18,7 @@ mod generate;
 mod group;
 mod lambda;
 mod migration;
+mod new_function;
 mod postgres;
 mod replay;
 mod settings;
@@ -82,6 +83,8 @@ enum Command {
     Smoke(smoke::Options),
     /// Write what follows from the route table and the types: openapi.json, template.yaml, the routes of `cargo lambda watch`
     Generate,
+    /// Make the files of a new route, and its line in the route table
+    NewFunction(new_function::Options),
     /// Work with the files in migrations/
     #[command(subcommand)]
     Migrate(Migrate),
@@ -152,6 +155,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Token { user, hours } => token::run(&user, hours),
         Command::Smoke(options) => smoke::run(&options).await,
         Command::Generate => generate::run().await,
+        Command::NewFunction(options) => new_function::run(&options),
         Command::Migrate(Migrate::New { name }) => migration::create(&name),
         Command::Bench(options) => bench::run(&options).await,
         Command::Budgets { built } => {

@@ -7,6 +7,7 @@
 mod clock;
 mod error;
 mod outcome;
+mod parameter;
 #[cfg(test)]
 mod tests;
 
@@ -32,15 +33,13 @@ pub use clock::CLOCK_TOLERANCE;
 use clock::ServerClock;
 pub use error::DbError;
 pub use outcome::Outcome;
+pub use parameter::Parameter;
 
 use crate::{auth::Owner, telemetry};
 
 /// The schema of this release's functions: `task_api_` and the start of the SHA-256 of their text, which
 /// `build.rs` works out of all `.sql` files of this crate.
 pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
-
-/// A parameter of a call and its Postgres type.
-pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The text of a call of a function of this release, such as `call!("get_task($1, $2)")`.
 macro_rules! call {

@@ -13,7 +13,7 @@ use super::{
     query::{ListQuery, Start},
 };
 use crate::{
-    Result, Text,
+    Result,
     auth::Owner,
     db::{Db, Outcome, Parameter, RELEASE_SCHEMA, call},
     http::Page,
@@ -69,12 +69,11 @@ async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, sort: Sort, limit: i32
         Start::Offset(_) | Start::Page(_) => None,
     };
     let (after_id, skip) = (cursor.map(|cursor| cursor.id), query.skip());
-    if sort == Sort::ID && skip == 0 && query.completed.is_none() && query.search.is_none() {
+    if sort == Sort::ID && skip == 0 && query.filter.is_empty() {
         let after = after_id.unwrap_or(i64::MIN);
         let parameters: [Parameter; 2] = [(&after, Type::INT8), (&limit, Type::INT4)];
         return Ok(db.read(owner, call!("list_tasks($1, $2, $3)"), &parameters).await?);
     }
-    let search = query.search.as_ref().map(Text::as_str);
     let (time, title) = match cursor.map(|cursor: &Cursor| &cursor.last) {
         Some(Last::Time(at)) => (Some(*at), None),
         Some(Last::Title(title)) => (None, Some(title.as_str())),
@@ -85,18 +84,12 @@ async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, sort: Sort, limit: i32
         Key::CreatedAt | Key::UpdatedAt => (&time, Type::TIMESTAMPTZ),
         Key::Title => (&title, Type::VARCHAR),
     };
-    let parameters: [Parameter; 6] = [
-        (&query.completed, Type::BOOL),
-        (&search, Type::TEXT),
-        after,
-        (&after_id, Type::INT8),
-        (&skip, Type::INT4),
-        (&limit, Type::INT4),
-    ];
-    let direction = if sort.descending { "desc" } else { "asc" };
-    let call = format!(
-        "SELECT * FROM {RELEASE_SCHEMA}.list_tasks_by_{}_{direction}($1, $2, $3, $4, $5, $6, $7)",
-        sort.key.column(),
-    );
+    let mut parameters = query.filter.parameters();
+    parameters.extend([after, (&after_id, Type::INT8), (&skip, Type::INT4), (&limit, Type::INT4)]);
+    let (column, direction) = (sort.key.column(), if sort.descending { "desc" } else { "asc" });
+    // $1 is the owner.
+    let placeholders: Vec<_> = (1..=parameters.len() + 1).map(|number| format!("${number}")).collect();
+    let call =
+        format!("SELECT * FROM {RELEASE_SCHEMA}.list_tasks_by_{column}_{direction}({})", placeholders.join(", "));
     Ok(db.read(owner, &call, &parameters).await?)
 }

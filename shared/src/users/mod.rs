@@ -65,10 +65,8 @@ pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
 /// # Errors
 /// As [`get`], and [`Error::Invalid`] when the users table has no column for what is to be changed.
 pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<User> {
-    let name = changes.name.as_ref().map(Text::as_str);
-    let image = changes.image.value().map(Text::as_str);
     let parameters: [Parameter; 3] =
-        [(&name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&image, Type::TEXT)];
+        [(&changes.name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&changes.image, Type::TEXT)];
     let call = call!("update_me($1, $2, $3, $4, $5, $6)");
     let unfit = |rule| Error::Invalid(vec![Problem::value(json!(["body"]), rule, json!(null))]);
     let row = match db.write(owner, Retry::IfConnectionLost, call, &parameters).await {
