@@ -182,6 +182,66 @@ fn only_the_stores_know_sql() {
     }
 }
 
+/// The modules of `shared` that its code names: `crate::http::…`, and each of `use crate::{…}`.
+fn modules_named(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for after in code.split("crate::").skip(1) {
+        let mut add = |text: &str| {
+            let name: String =
+                text.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            found.insert(name);
+        };
+        let Some(group) = after.strip_prefix('{') else {
+            add(after);
+            continue;
+        };
+        // Its parts are between commas that are in no other group.
+        let mut depth = 0;
+        let mut part = String::new();
+        for letter in group.chars() {
+            depth += i32::from(letter == '{') - i32::from(letter == '}');
+            if depth < 0 || depth == 0 && letter == ',' {
+                add(&std::mem::take(&mut part));
+            } else {
+                part.push(letter);
+            }
+            if depth < 0 {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// A module is read from the bottom up when none needs one that needs it. What describes the API is apart: types say
+/// there what they are, and it is built for developers alone.
+#[test]
+fn modules_of_shared_have_no_circles() {
+    let module = |file: &str| file.strip_prefix("shared/src/").unwrap().split(['/', '.']).next().unwrap().to_owned();
+    let files: Vec<_> = sources("shared/src").into_iter().map(|(file, code)| (module(&file), code)).collect();
+    let modules: BTreeSet<_> = files.iter().map(|(module, _)| module.clone()).collect();
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, code) in files.iter().filter(|(module, _)| !["lib", "openapi"].contains(&module.as_str())) {
+        let named = modules_named(code).into_iter().map(|name| match name.as_str() {
+            // What `lib.rs` has at the top.
+            "Error" | "Result" => "error".to_owned(),
+            "Text" => "text".to_owned(),
+            "State" | "App" => "app".to_owned(),
+            _ => name,
+        });
+        let named = named.filter(|name| modules.contains(name) && name != module && name != "openapi");
+        needs.entry(module.clone()).or_default().extend(named);
+    }
+    assert!(needs["http"].contains("error") && needs["tasks"].contains("db"), "{needs:?}");
+    // What needs nothing that is left is taken away, until nothing is left, or only circles are.
+    while !needs.is_empty() {
+        let left: BTreeSet<_> = needs.keys().cloned().collect();
+        let before = needs.len();
+        needs.retain(|_, named| !named.is_disjoint(&left));
+        assert!(needs.len() < before, "circles: {needs:?}");
+    }
+}
+
 /// Numbers that a status code may be, in code that is looked at: a title's length and times are written otherwise.
 fn status_codes(code: &str) -> Vec<u32> {
     // What the issuer answers with, and what is a length or a time.

@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::{Text, http::Nullable};
+use crate::{Text, nullable::Nullable};
 
 /// A parameter of a call and its Postgres type.
 pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);

@@ -8,7 +8,7 @@ use super::{NewTask, Task};
 use crate::{
     Error, Result,
     auth::Owner,
-    db::{Db, DbError, Outcome, Parameter, Retry, call},
+    db::{Db, Outcome, Parameter, Retry, call},
     http::{Body, IdempotencyKey},
 };
 
@@ -49,7 +49,7 @@ pub async fn create(
         (Outcome::Replayed, _) => true,
         (Outcome::Limit, _) => return Err(Error::TaskLimitReached(max_tasks)),
         (Outcome::KeyReused, Some(key)) => return Err(key.of_another_request()),
-        (other, _) => return Err(other.done().err().unwrap_or(DbError::Outcome(other).into())),
+        (other, _) => return Err(other.into()),
     };
     let at = row.get(3);
     Ok(Created {

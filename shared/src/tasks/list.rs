@@ -8,13 +8,14 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     Task,
-    cursor::{Cursor, Key, Last, Sort},
+    cursor::{Cursor, Key, Last, SORTS, Sort},
     from_read,
     query::{ListQuery, Start},
 };
 use crate::{
     Result,
     auth::Owner,
+    config::{ConfigError, Env},
     db::{Db, Outcome, Parameter, RELEASE_SCHEMA, call},
     http::Page,
 };
@@ -27,10 +28,13 @@ impl DefaultSort {
     /// The order of ids, as the recorded API has it.
     pub const ID: Self = Self(Sort::ID);
 
-    /// The order of a name in [`super::SORTS`].
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Sort::parse(name).map(Self)
+    /// `DEFAULT_SORT`, or the order of ids.
+    ///
+    /// # Errors
+    /// When it is none of [`SORTS`].
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let name = env.choice("DEFAULT_SORT", &SORTS)?;
+        Ok(name.and_then(Sort::parse).map_or(Self::ID, Self))
     }
 }
 

@@ -75,7 +75,10 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
     };
     match Outcome::of(&row) {
         Outcome::NoColumn => Err(unfit("the users table has no column for this")),
-        outcome => outcome.done().map(|()| from_columns(owner, &row, 2)),
+        outcome => {
+            outcome.done()?;
+            Ok(from_columns(owner, &row, 2))
+        }
     }
 }
 
@@ -88,7 +91,7 @@ pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
         Err(error) if error.is_of_the_values() => return Err(Error::UserInUse),
         result => result?,
     };
-    Outcome::of(&row).done()
+    Ok(Outcome::of(&row).done()?)
 }
 
 /// Whether the owner is still there.
@@ -96,7 +99,8 @@ pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
 /// # Errors
 /// As [`get`].
 pub async fn require(db: &Db, owner: &Owner) -> Result<()> {
-    Outcome::of(&db.read_one(owner, call!("require_user($1)"), &[]).await?).done()
+    let row = db.read_one(owner, call!("require_user($1)"), &[]).await?;
+    Ok(Outcome::of(&row).done()?)
 }
 
 fn from_columns(owner: &Owner, row: &Row, first: usize) -> User {
