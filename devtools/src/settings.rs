@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use shared::config::DEVELOPMENT_SECRET;
+use shared::{config::DEVELOPMENT_SECRET, tasks::DefaultSort};
 use tokio::process::Command;
 
 use crate::dotenv;
@@ -128,7 +128,7 @@ impl Settings {
             env.auth().map(drop),
             env.user_ids().map(drop),
             env.users_table().map(drop),
-            env.default_sort().map(drop),
+            DefaultSort::from_env(&env).map(drop),
             env.max_tasks_per_user().map(drop),
             env.cors_origins().map(drop),
         ];

@@ -4,10 +4,11 @@ use futures_util::join;
 
 use crate::{
     Error, Result,
-    auth::{Owner, Verifier},
+    auth::{Caller, Owner, Verifier},
     config::{ConfigError, Env, UsersTable},
     db::Db,
     http::{Input, Request},
+    request_scope,
     tasks::DefaultSort,
     users,
 };
@@ -74,7 +75,7 @@ impl State for App {
         Ok(Self {
             auth: Verifier::new(&env.auth()?),
             users_table: env.users_table()?,
-            default_sort: env.default_sort()?,
+            default_sort: DefaultSort::from_env(env)?,
             db: Db::from_env(env)?,
             max_tasks_per_user: env.max_tasks_per_user()?,
         })
@@ -93,14 +94,14 @@ impl App {
     /// In this order: the token, what is wrong with the request when its path names no user,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
     pub async fn authorize<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
-        let caller = self.auth.caller(request).await?;
-        let checked = request.authorize(&caller);
+        let caller = self.caller(request).await?;
+        let checked = request.read_as(&caller);
         if let Err(Error::Forbidden) = checked
             && self.users_table != UsersTable::None
         {
             // A user who is gone is nobody (401) before a path is another's (403). Should the
             // database not tell, the path is another's in any case.
-            if let Err(gone @ Error::Unauthenticated(_)) = users::require(&self.db, &caller.authorize_me()).await {
+            if let Err(gone @ Error::Unauthenticated(_)) = users::require(&self.db, &caller.owner_of_me()).await {
                 return Err(gone);
             }
         }
@@ -115,6 +116,13 @@ impl App {
         if self.users_table == UsersTable::None {
             return Err(Error::RouteNotFound);
         }
-        request.authorize_me(&self.auth.caller(request).await?)
+        request.read_as_me(&self.caller(request).await?)
+    }
+
+    /// The caller whom the request's token names.
+    async fn caller(&self, request: &Request) -> Result<Caller> {
+        let caller = self.auth.verify(request.bearer_token()?).await?;
+        request_scope::note_user(caller.id());
+        Ok(caller)
     }
 }

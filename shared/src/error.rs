@@ -1,6 +1,10 @@
 //! Everything a request can come to other than its answer.
 
-use crate::{db::DbError, http::Problem};
+use crate::{
+    auth::TokenError,
+    db::{DbError, Outcome},
+    problem::Problem,
+};
 
 /// The result of whatever happens on behalf of a request.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -45,5 +49,29 @@ pub enum Error {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Token(reason) | TokenError::Signature(reason) | TokenError::Claims(reason) => {
+                Self::Unauthenticated(reason)
+            }
+            TokenError::NoKeys => Self::NoKeys,
+        }
+    }
+}
+
+impl From<Outcome> for Error {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::NoUser => Self::Unauthenticated("the user no longer exists"),
+            Outcome::Forbidden => Self::Forbidden,
+            Outcome::NotFound => Self::TaskNotFound,
+            Outcome::Stale => Self::PreconditionFailed,
+            // `Db::write`, creating a task and changing a user make something else of those that they know.
+            other => Self::Database(DbError::Outcome(other)),
+        }
     }
 }

@@ -18,15 +18,20 @@ pub mod db;
 mod description;
 pub mod error;
 pub mod http;
+mod nullable;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+mod problem;
 pub mod release;
+mod request_line;
+pub mod request_scope;
 pub mod routes;
 mod serve;
 pub mod tasks;
 pub mod telemetry;
 mod text;
 mod timestamp;
+mod user_id;
 pub mod users;
 pub mod web;
 

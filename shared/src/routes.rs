@@ -24,7 +24,8 @@ impl Route {
     }
 
     /// Whether a path is this route's.
-    pub(crate) fn matches(&self, path: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
         let mut segments = path.split('/');
         self.path.split('/').all(|expected| {
             segments.next().is_some_and(|segment| {
@@ -51,7 +52,7 @@ const TASK: &str = "/api/{user_id}/tasks/{id}";
 const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
 const ME: &str = "/api/users/me";
 
-/// Every route. Where two match, the one with fewer parameters wins, as in API Gateway.
+/// Every route. Where two match a request, [`find`] picks one.
 pub const ROUTES: &[Route] = &[
     user("list-tasks", "GET", TASKS),
     user("create-task", "POST", TASKS),
@@ -75,11 +76,27 @@ const fn public(function: &'static str, path: &'static str) -> Route {
     Route { function, method: "GET", path, access: Access::Public }
 }
 
-/// The methods of the routes on `path`, in the order of the table; none when there is no route. Where there is no
-/// users table (`has_users`), there are no routes of users.
-pub fn methods(path: &str, has_users: bool) -> impl Iterator<Item = &'static str> {
-    let is_there = move |route: &&Route| route.matches(path) && (has_users || route.path != ME);
-    ROUTES.iter().filter(is_there).flat_map(Route::methods).copied()
+/// The methods that `path` may be called with, in the order of the table; none when there is no route. Where there
+/// is no users table (`has_users`), there are no routes of users.
+#[must_use]
+pub fn methods(path: &str, has_users: bool) -> Vec<&'static str> {
+    let is_there = |route: &&Route| route.matches(path) && (has_users || !route.path.starts_with(ME));
+    let mut methods = Vec::new();
+    for method in ROUTES.iter().filter(is_there).flat_map(Route::methods) {
+        // Several routes may match, each with methods of its own.
+        if !methods.contains(method) {
+            methods.push(*method);
+        }
+    }
+    methods
+}
+
+/// The route that API Gateway picks for a method on a path: of those that match, the one with the fewest parameters
+/// ([routing](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html#http-api-develop-routes.evaluation)).
+#[must_use]
+pub fn find(method: &str, path: &str) -> Option<&'static Route> {
+    let matching = ROUTES.iter().filter(|route| route.methods().contains(&method) && route.matches(path));
+    matching.min_by_key(|route| route.path.matches('{').count())
 }
 
 /// Whether a path is one of a route, but for a slash at its end.
@@ -94,11 +111,11 @@ mod tests {
 
     #[test]
     fn paths_match_segment_by_segment() {
-        let found = |path| methods(path, true).collect::<Vec<_>>();
+        let found = |path| methods(path, true);
         assert_eq!(found("/api/1/tasks"), ["GET", "HEAD", "POST"]);
         assert_eq!(found("/api/1/tasks/2"), ["GET", "HEAD", "PUT", "DELETE"]);
         assert_eq!(found("/api/users/me"), ["GET", "HEAD", "PATCH", "DELETE"]);
-        assert_eq!(methods("/api/users/me", false).count(), 0);
+        assert_eq!(methods("/api/users/me", false).len(), 0);
         for unknown in ["", "/", "/api", "/api//tasks", "/api/1/tasks/", "//api/1/tasks", "/api/1/tasks/2/x"] {
             assert!(found(unknown).is_empty(), "{unknown}");
         }

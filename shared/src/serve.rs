@@ -20,8 +20,10 @@ use crate::{
     app::State,
     config::Env,
     http::{Cors, Header, HttpEvent, Request, Response, add_security_headers},
+    request_line::{self, Metrics, RequestLine},
+    request_scope,
     routes::ROUTES,
-    telemetry::{self, Metrics, RequestLine},
+    telemetry,
 };
 
 /// What answers requests: an `async fn` of the state and the request.
@@ -96,13 +98,13 @@ struct Service<S, H> {
 
 impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
     async fn answer(&self, event: &HttpEvent, context: &Context) -> Response {
-        let deadline = Instant::now() + telemetry::time_left(context.deadline);
+        let deadline = Instant::now() + request_scope::time_left(context.deadline);
         let request = event.request().ok();
         let work = async { self.handler.handle(&self.state, event.request()?).await };
         let work = pin!(AssertUnwindSafe(work).catch_unwind());
         // The state is shared by all requests and holds nothing that a panic could leave half done:
         // a connection that was in use is closed.
-        let (result, stats) = telemetry::with_request_scope(deadline, work).await;
+        let (result, stats) = request_scope::with_request_scope(deadline, work).await;
         let result = result.unwrap_or(Err(Error::Panic));
         let (reason, causes) = match &result {
             Ok(_) => (None, Vec::new()),
@@ -117,10 +119,10 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
         if request.is_some_and(|request| request.method() == "HEAD") {
             response.remove_body();
         }
-        telemetry::request(&RequestLine {
+        request_line::write(&RequestLine {
             request_id: &context.request_id,
-            trace_id: request.and_then(|request| request.header(Header::TraceParent)).and_then(telemetry::trace_id),
-            xray_trace_id: context.xray_trace_id.as_deref().and_then(telemetry::xray_trace_id),
+            trace_id: request.and_then(|request| request.header(Header::TraceParent)).and_then(request_line::trace_id),
+            xray_trace_id: context.xray_trace_id.as_deref().and_then(request_line::xray_trace_id),
             function: self.function,
             version: &context.env_config.version,
             route: &route(self.function, request.map_or("", Request::path)),

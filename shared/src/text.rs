@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Problem, problem::Loc};
+use crate::problem::{Loc, Problem};
 
 /// Text of `MIN..=MAX` Unicode code points without NUL, which Postgres cannot store.
 ///

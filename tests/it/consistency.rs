@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shared::routes::{NOT_FOUND, ROUTES};
+use shared::routes::{self, NOT_FOUND, ROUTES};
 use tests::gateway::{Route, template};
 
 fn folders(path: &str) -> BTreeSet<String> {
@@ -48,7 +48,6 @@ fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
     let manifest: toml::Value = toml::from_str(&tests::read("Cargo.toml")).unwrap();
     let router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap();
     let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut listed = BTreeSet::new();
     for (path, entry) in router {
         let Some(entries) = entry.as_array() else {
             assert!(["/", "/{*path}"].contains(&path.as_str()), "{path}");
@@ -58,16 +57,11 @@ fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
         for entry in entries {
             let text = |key: &str| entry[key].as_str().unwrap();
             assert!(methods.entry(path).or_default().insert(text("method")), "{path} {entry:?}");
-            if text("function") != NOT_FOUND {
-                listed.insert(Route {
-                    function: text("function").into(),
-                    method: text("method").into(),
-                    path: path.clone(),
-                });
-            }
+            let expected = routes::find(text("method"), path).map_or(NOT_FOUND, |route| route.function);
+            assert_eq!(text("function"), expected, "{path} {entry:?}");
         }
     }
-    assert_eq!(listed, table());
+    assert_eq!(methods.keys().copied().collect::<BTreeSet<_>>(), ROUTES.iter().map(|route| route.path).collect());
     let all = BTreeSet::from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
     assert!(methods.values().all(|methods| *methods == all), "{methods:?}");
 }
@@ -133,20 +127,19 @@ fn every_file_with_tests_is_compiled() {
     }
 }
 
-/// Two routes on one path with the same method would be one at API Gateway, and which one is not said. Two patterns that
-/// fit one path would leave the choice to rules that API Gateway and the watch router do not share.
+/// Of two routes that match one request, one has fewer parameters, so that it is said which one is meant.
 #[test]
-fn no_two_routes_overlap() {
+fn no_two_routes_are_equally_specific() {
     let fits = |one: &str, other: &str| {
         let is_open = |segment: &str| segment.starts_with('{');
         let (one, other): (Vec<_>, Vec<_>) = (one.split('/').collect(), other.split('/').collect());
         one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a == b || is_open(a) || is_open(b))
     };
+    let parameters = |path: &str| path.matches('{').count();
     for (at, one) in ROUTES.iter().enumerate() {
         for other in &ROUTES[at + 1..] {
-            let same = one.path == other.path && one.method == other.method;
-            let different = one.path != other.path && fits(one.path, other.path);
-            assert!(!same && !different, "{one:?} and {other:?}");
+            let is_same = one.method == other.method && fits(one.path, other.path);
+            assert!(!is_same || parameters(one.path) != parameters(other.path), "{one:?} and {other:?}");
         }
     }
 }
@@ -186,6 +179,66 @@ fn only_the_stores_know_sql() {
         let is_store = stores.iter().any(|store| name.starts_with(store));
         let statements = ["\"SELECT ", "SELECT *", "INSERT INTO", "UPDATE ", "DELETE FROM"];
         assert!(is_store || !statements.iter().any(|statement| text.contains(statement)), "{name} knows SQL");
+    }
+}
+
+/// The modules of `shared` that its code names: `crate::http::…`, and each of `use crate::{…}`.
+fn modules_named(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for after in code.split("crate::").skip(1) {
+        let mut add = |text: &str| {
+            let name: String =
+                text.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            found.insert(name);
+        };
+        let Some(group) = after.strip_prefix('{') else {
+            add(after);
+            continue;
+        };
+        // Its parts are between commas that are in no other group.
+        let mut depth = 0;
+        let mut part = String::new();
+        for letter in group.chars() {
+            depth += i32::from(letter == '{') - i32::from(letter == '}');
+            if depth < 0 || depth == 0 && letter == ',' {
+                add(&std::mem::take(&mut part));
+            } else {
+                part.push(letter);
+            }
+            if depth < 0 {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// A module is read from the bottom up when none needs one that needs it. What describes the API is apart: types say
+/// there what they are, and it is built for developers alone.
+#[test]
+fn modules_of_shared_have_no_circles() {
+    let module = |file: &str| file.strip_prefix("shared/src/").unwrap().split(['/', '.']).next().unwrap().to_owned();
+    let files: Vec<_> = sources("shared/src").into_iter().map(|(file, code)| (module(&file), code)).collect();
+    let modules: BTreeSet<_> = files.iter().map(|(module, _)| module.clone()).collect();
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, code) in files.iter().filter(|(module, _)| !["lib", "openapi"].contains(&module.as_str())) {
+        let named = modules_named(code).into_iter().map(|name| match name.as_str() {
+            // What `lib.rs` has at the top.
+            "Error" | "Result" => "error".to_owned(),
+            "Text" => "text".to_owned(),
+            "State" | "App" => "app".to_owned(),
+            _ => name,
+        });
+        let named = named.filter(|name| modules.contains(name) && name != module && name != "openapi");
+        needs.entry(module.clone()).or_default().extend(named);
+    }
+    assert!(needs["http"].contains("error") && needs["tasks"].contains("db"), "{needs:?}");
+    // What needs nothing that is left is taken away, until nothing is left, or only circles are.
+    while !needs.is_empty() {
+        let left: BTreeSet<_> = needs.keys().cloned().collect();
+        let before = needs.len();
+        needs.retain(|_, named| !named.is_disjoint(&left));
+        assert!(needs.len() < before, "circles: {needs:?}");
     }
 }
 

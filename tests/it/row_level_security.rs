@@ -23,7 +23,11 @@ async fn owner_of(identity: Identity, user: i32) -> Owner {
         "requestContext": { "http": { "method": "GET" } },
     });
     let event: HttpEvent = serde_json::from_str(&event.to_string()).unwrap();
-    Verifier::new(&env.auth().unwrap()).caller(event.request().unwrap()).await.unwrap().authorize_me()
+    Verifier::new(&env.auth().unwrap())
+        .verify(event.request().unwrap().bearer_token().unwrap())
+        .await
+        .unwrap()
+        .owner_of_me()
 }
 
 /// A database with two users who have two tasks and a key each.

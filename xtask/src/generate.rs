@@ -12,7 +12,7 @@ use shared::{
     auth::UserIds,
     config::UsersTable,
     openapi,
-    routes::{NOT_FOUND, ROUTES},
+    routes::{self, NOT_FOUND, ROUTES},
 };
 
 use crate::{frontend, template};
@@ -66,8 +66,8 @@ fn manifest() -> Result<String> {
 
 fn router_entry(path: &str) -> String {
     let lines = METHODS.map(|method| {
-        let route = ROUTES.iter().find(|route| route.path == path && route.methods().contains(&method));
-        let function = route.map_or(NOT_FOUND, |route| route.function);
+        // A path with fewer parameters hides others here, and only for its own methods at API Gateway.
+        let function = routes::find(method, path).map_or(NOT_FOUND, |route| route.function);
         format!("    {{ method = \"{method}\", function = \"{function}\" }},\n")
     });
     format!("\"{path}\" = [\n{}]\n", lines.concat())

@@ -15,6 +15,7 @@ mod frontend;
 mod generate;
 mod lambda;
 mod migration;
+mod new_function;
 mod replay;
 mod smoke;
 mod template;
@@ -78,6 +79,8 @@ enum Command {
     Smoke(smoke::Options),
     /// Write what follows from the route table and the types: openapi.json, template.yaml, the routes of `cargo lambda watch`
     Generate,
+    /// Make the files of a new route, and its line in the route table
+    NewFunction(new_function::Options),
     /// Work with the files in migrations/
     #[command(subcommand)]
     Migrate(Migrate),
@@ -151,6 +154,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Smoke(options) => smoke::run(&options).await,
         Command::Generate => generate::run().await,
+        Command::NewFunction(options) => new_function::run(&options),
         Command::Migrate(Migrate::New { name }) => migration::create(&name),
         Command::Bench(options) => bench::run(&options).await,
         Command::Budgets { built } => {

@@ -63,7 +63,7 @@ fn database(env: &Env) -> Result<Database, ConfigError> {
 }
 
 async fn handle(database: &Result<Database, String>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-    let time = shared::telemetry::time_left(event.context.deadline);
+    let time = shared::request_scope::time_left(event.context.deadline);
     let database = database.as_ref().map_err(|problem| Failure::Configuration(problem.clone()));
     if let Some(event) = cloudformation::Event::parse(&event.payload) {
         return Ok(cloudformation::answer(database, &event, time).await?);

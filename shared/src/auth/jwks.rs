@@ -18,7 +18,7 @@ use super::{
     key_server::{FetchError, KeyServer, TIMEOUT},
     keys::KeySet,
 };
-use crate::telemetry;
+use crate::{request_scope, telemetry};
 
 /// How long a fetch may take while there are keys that are only old: requests wait for it.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -151,7 +151,7 @@ impl KeyCache {
 
     /// The keys in place of those that are `known`, for a token that has been here since `arrived`.
     pub(super) async fn newer(&self, known: Option<&Arc<KeySet>>, arrived: Instant) -> Newer {
-        let Ok(_fetching) = timeout_at(telemetry::deadline(), self.fetching.lock()).await else {
+        let Ok(_fetching) = timeout_at(request_scope::deadline(), self.fetching.lock()).await else {
             return Newer::Unknown;
         };
         if !self.has_others(known) && self.may_fetch(arrived).await {
@@ -174,7 +174,7 @@ impl KeyCache {
             return last.began < arrived;
         }
         let may_wait = !last.failed && self.change(Cached::count_wait);
-        may_wait && timeout_at(telemetry::deadline(), sleep_until(next)).await.is_ok()
+        may_wait && timeout_at(request_scope::deadline(), sleep_until(next)).await.is_ok()
     }
 
     /// Whether the keys are others than those that are `known`.
@@ -187,7 +187,7 @@ impl KeyCache {
         let began = Instant::now();
         // A fetch that is given up on has failed as well.
         self.change(|cached| cached.last_fetch = Some(Fetch { began, failed: true }));
-        let end = telemetry::deadline().min(began + time);
+        let end = request_scope::deadline().min(began + time);
         match timeout_at(end, self.issuer.get()).await.unwrap_or(Err(FetchError::Deadline)) {
             Ok(published) if known.is_some_and(|known| known.published == published) => self.confirm(None),
             Ok(published) => match KeySet::parse(published) {

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! # async fn _f(db: &shared::db::Db, caller: shared::auth::Caller) -> shared::Result<()> {
-//! let owner = caller.authorize("101")?;
+//! let owner = caller.owner_of_path("101").ok_or(shared::Error::Forbidden)?;
 //! shared::users::get(db, &owner).await?;
 //! # Ok(()) }
 //! ```
@@ -42,15 +42,12 @@ mod jwks;
 mod key_server;
 mod keys;
 mod token;
-mod user_id;
 #[cfg(test)]
 mod vectors;
 
-pub use token::Verifier;
-pub(crate) use user_id::IdForLog;
-pub use user_id::{InPath, UserId, UserIds};
+pub use token::{TokenError, Verifier};
 
-use crate::{Error, Result};
+pub use crate::user_id::{InPath, UserId, UserIds};
 
 /// The user whom a verified token names. Whether that user still exists, the statement finds out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,17 +60,15 @@ impl Caller {
         &self.0
     }
 
-    /// The owner of the rows under `/api/{user_id}/…`.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when the path is another user's.
-    pub fn authorize(&self, user_id: &str) -> Result<Owner> {
-        if self.0.is_named(user_id) { Ok(Owner(self.0.clone())) } else { Err(Error::Forbidden) }
+    /// The owner of the rows under `/api/{user_id}/…`; `None` when the path is another user's.
+    #[must_use]
+    pub fn owner_of_path(&self, user_id: &str) -> Option<Owner> {
+        self.0.is_named(user_id).then(|| Owner(self.0.clone()))
     }
 
     /// The owner of the rows under `/api/users/me`, a path that is the caller's by definition.
     #[must_use]
-    pub fn authorize_me(&self) -> Owner {
+    pub fn owner_of_me(&self) -> Owner {
         Owner(self.0.clone())
     }
 }

@@ -14,10 +14,7 @@ use super::{
     jwks::{KeyCache, Newer},
     keys::KeySet,
 };
-use crate::{
-    Error, Result, config,
-    http::{self, Request},
-};
+use crate::config;
 
 /// The longest token that is looked at, in bytes: Better Auth's default one, with a user's whole row
 /// in it, has less than half of that.
@@ -61,7 +58,7 @@ struct Header<'a> {
 
 /// Why a token is not good: for the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum TokenError {
+pub enum TokenError {
     /// It cannot be read, or not be good under any key.
     Token(&'static str),
     /// No key that is known made its signature; one that is not known yet may have.
@@ -70,17 +67,6 @@ pub(super) enum TokenError {
     Claims(&'static str),
     /// The issuer's keys are not known, or not well enough to say that a token is wrong.
     NoKeys,
-}
-
-impl From<TokenError> for Error {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Token(reason) | TokenError::Signature(reason) | TokenError::Claims(reason) => {
-                Self::Unauthenticated(reason)
-            }
-            TokenError::NoKeys => Self::NoKeys,
-        }
-    }
 }
 
 impl Verifier {
@@ -108,21 +94,11 @@ impl Verifier {
         Some(Self { keys: Some(KeyCache::with_keys(document)?), ..Self::new(config) })
     }
 
-    /// The caller of a request.
+    /// The caller whom a token names.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] with the reason for the log, and [`Error::NoKeys`] when the issuer's keys
-    /// cannot be had.
-    pub async fn caller(&self, request: &Request) -> Result<Caller> {
-        let header =
-            request.header(http::Header::Authorization).ok_or(Error::Unauthenticated("no Authorization header"))?;
-        let token = bearer(header).ok_or(Error::Unauthenticated("Authorization is not a bearer token"))?;
-        let caller = self.verify(token).await?;
-        crate::telemetry::note_user(&caller);
-        Ok(caller)
-    }
-
-    pub(super) async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+    /// Why it names none, or that the issuer's keys cannot be had.
+    pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Token("the token is longer than any of this API's"));
         }
@@ -232,13 +208,6 @@ impl<'a> Parts<'a> {
         let (header, payload) = message.split_once('.')?;
         Some(Self { header, payload, signature, message })
     }
-}
-
-/// The token of `Bearer <token>`, in any case (RFC 9110, section 11.1), with spaces between. What
-/// follows is the token's matter: nothing but base64url and dots is one.
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.trim_matches(' ').split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }
 
 /// Decodes a value of a token or key (RFC 7515, section 2).

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use lambda_http::http::Uri;
 
 use super::{ConfigError, DEVELOPMENT_SECRET, Env, MIN_SECRET_BYTES, origin};
-use crate::auth::UserIds;
+use crate::user_id::UserIds;
 
 /// Secrets that anyone can look up: Better Auth's default and its tests', the one of FastAPI's tutorial, Supabase's
 /// default, what templates have to be replaced, and this project's.

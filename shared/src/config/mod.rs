@@ -16,10 +16,7 @@ pub use auth::Auth;
 pub use origins::Origins;
 pub use users_table::UsersTable;
 
-use crate::{
-    auth::UserIds,
-    tasks::{DefaultSort, SORTS},
-};
+use crate::user_id::UserIds;
 
 /// The secret that `cargo xtask dev` and the sample events sign with. It is public, so a function
 /// that runs on AWS refuses it.
@@ -132,15 +129,14 @@ impl Env {
         kind.ok_or_else(|| ConfigError::new(name, "must be integer, text or uuid"))
     }
 
-    /// `DEFAULT_SORT`: the order of a list that asks for none, that of ids when it is missing.
+    /// A variable that is one of a few words; `None` when it is not set.
     ///
     /// # Errors
-    /// When it is no order of a list.
-    pub fn default_sort(&self) -> Result<DefaultSort, ConfigError> {
-        let name = "DEFAULT_SORT";
-        let Some(text) = self.text(name)? else { return Ok(DefaultSort::ID) };
-        let problem = || format!("must be one of {}", SORTS.join(", "));
-        DefaultSort::parse(text).ok_or_else(|| ConfigError::new(name, problem()))
+    /// When it is none of them.
+    pub fn choice(&self, name: &'static str, words: &[&str]) -> Result<Option<&str>, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let problem = || ConfigError::new(name, format!("must be one of {}", words.join(", ")));
+        if words.contains(&text) { Ok(Some(text)) } else { Err(problem()) }
     }
 
     /// `METRICS_NAMESPACE`: where CloudWatch keeps the metrics in the log; none are there without.

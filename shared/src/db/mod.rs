@@ -7,6 +7,7 @@
 mod clock;
 mod error;
 mod outcome;
+mod parameter;
 #[cfg(test)]
 mod tests;
 
@@ -32,15 +33,13 @@ pub use clock::CLOCK_TOLERANCE;
 use clock::ServerClock;
 pub use error::DbError;
 pub use outcome::Outcome;
+pub use parameter::Parameter;
 
-use crate::{auth::Owner, telemetry};
+use crate::{auth::Owner, request_scope, telemetry};
 
 /// The schema of this release's functions: `task_api_` and the start of the SHA-256 of their text, which
 /// `build.rs` works out of all `.sql` files of this crate.
 pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
-
-/// A parameter of a call and its Postgres type.
-pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The text of a call of a function of this release, such as `call!("get_task($1, $2)")`.
 macro_rules! call {
@@ -188,7 +187,7 @@ impl Db {
     ) -> Result<Row, DbError> {
         let started = Instant::now();
         let result = self.attempts_to_write(owner, retry, call, parameters).await;
-        telemetry::note_database_time(started.elapsed());
+        request_scope::note_database_time(started.elapsed());
         result
     }
 
@@ -199,7 +198,7 @@ impl Db {
         call: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Row, DbError> {
-        let (id, deadline) = (owner.id(), telemetry::deadline());
+        let (id, deadline) = (owner.id(), request_scope::deadline());
         let mut until = deadline.min(Instant::now() + FIRST_ATTEMPT);
         let mut attempt = 1;
         loop {
@@ -259,7 +258,7 @@ impl Db {
     /// Calls a function that only reads, a second time when the first was of no consequence.
     async fn read_only(&self, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
         let started = Instant::now();
-        let deadline = telemetry::deadline();
+        let deadline = request_scope::deadline();
         let attempt = async || {
             let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
             self.send(client, call, parameters).await
@@ -271,7 +270,7 @@ impl Db {
             }
             result => result,
         };
-        telemetry::note_database_time(started.elapsed());
+        request_scope::note_database_time(started.elapsed());
         result
     }
 
@@ -281,7 +280,7 @@ impl Db {
         // one's answer.
         let guard = DiscardOnDrop(Some(client));
         let client = guard.client()?;
-        let answer = self.with_deadline(telemetry::deadline(), client.query_typed(call, parameters)).await;
+        let answer = self.with_deadline(request_scope::deadline(), client.query_typed(call, parameters)).await;
         let result = if let Some(result) = answer {
             result.map_err(DbError::Statement)
         } else {

@@ -5,9 +5,6 @@ use tokio_postgres::{
     types::{FromSql, Type},
 };
 
-use super::DbError;
-use crate::Error;
-
 /// The column `outcome`, the first of every function's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -43,19 +40,9 @@ impl Outcome {
     /// Nothing, when the call is done.
     ///
     /// # Errors
-    /// What the caller is to be told otherwise.
-    pub fn done(self) -> Result<(), Error> {
-        Err(match self {
-            Self::Done => return Ok(()),
-            Self::NoUser => Error::Unauthenticated("the user no longer exists"),
-            Self::Forbidden => Error::Forbidden,
-            Self::NotFound => Error::TaskNotFound,
-            Self::Stale => Error::PreconditionFailed,
-            // Of those, `Db::write`, creating a task and changing a user make something of their own.
-            Self::Limit | Self::Replayed | Self::KeyReused | Self::NoColumn | Self::Late => {
-                DbError::Outcome(self).into()
-            }
-        })
+    /// Any other outcome, which [`crate::Error`] has an error for.
+    pub fn done(self) -> Result<(), Self> {
+        if self == Self::Done { Ok(()) } else { Err(self) }
     }
 }
 

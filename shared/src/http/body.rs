@@ -4,36 +4,13 @@ use std::str::from_utf8;
 
 use serde_json::{Map, Value, json};
 
-use super::{Header, Problem, Problems, Request, problem::Loc};
-use crate::{Error, Text};
+use super::{Header, Nullable, Problem, Problems, Request};
+use crate::{Error, Text, problem::Loc};
 
 /// A JSON object whose fields are read one by one.
 pub struct Fields<'a> {
     object: Map<String, Value>,
     problems: &'a mut Problems,
-}
-
-/// A field that may be absent, null or there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Nullable<T> {
-    /// Not sent: leave it.
-    Absent,
-    /// Sent as null: clear it.
-    Null,
-    /// Sent.
-    Value(T),
-}
-
-impl<T> Nullable<T> {
-    /// The value, when there is one.
-    pub fn value(&self) -> Option<&T> {
-        if let Self::Value(value) = self { Some(value) } else { None }
-    }
-
-    /// Whether anything was sent, null included.
-    pub fn is_sent(&self) -> bool {
-        !matches!(self, Self::Absent)
-    }
 }
 
 /// A type that a field of a body can have.

@@ -14,7 +14,7 @@ use crate::{Error, routes};
 pub fn fallback(request: &Request, has_users: bool) -> Error {
     let path = request.path();
     let methods = |path| routes::methods(path, has_users);
-    let found: Vec<_> = methods(path).collect();
+    let found: Vec<_> = methods(path);
     if found.contains(&request.method()) {
         // The gateway knows no such route: what only ends like one is none.
         return Error::RouteNotFound;
@@ -23,7 +23,7 @@ pub fn fallback(request: &Request, has_users: bool) -> Error {
         return Error::MethodNotAllowed(found.join(", "));
     }
     match path.strip_suffix('/') {
-        Some(bare) if methods(bare).next().is_some() => {
+        Some(bare) if !methods(bare).is_empty() => {
             // A path and not a URL: no header of the request has a say in where it leads.
             let mut location = request.address(&utf8_percent_encode(bare, UNSAFE).to_string());
             if !request.raw_query().is_empty() {

@@ -9,13 +9,13 @@ mod fallback;
 mod headers;
 mod idempotency;
 mod page;
-pub(crate) mod problem;
+mod problems;
 mod request;
 mod response;
 mod security_headers;
 
 pub(crate) use body::{Body, Sent, body, body_field};
-pub use body::{Field, Fields, Nullable, boolean};
+pub use body::{Field, Fields, boolean};
 pub use conditional::{IfMatch, Version, Versioned};
 pub use cors::{Cors, preflight};
 pub use error_response::{ErrorBody, ValidationError};
@@ -23,7 +23,9 @@ pub use fallback::fallback;
 pub use headers::Header;
 pub use idempotency::IdempotencyKey;
 pub use page::Page;
-pub use problem::{Problem, Problems};
+pub use problems::Problems;
 pub use request::{HttpEvent, Input, Request};
 pub use response::{Health, Message, Response};
 pub(crate) use security_headers::add_security_headers;
+
+pub use crate::{nullable::Nullable, problem::Problem};

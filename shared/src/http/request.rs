@@ -100,6 +100,13 @@ fn is_integer(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The token of `Bearer <token>`, in any case (RFC 9110, section 11.1), with spaces between. What
+/// follows is the token's matter: nothing but base64url and dots is one.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.trim_matches(' ').split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
 /// What a handler reads from a request besides its owner: an id, a body, a query.
 pub trait Input: Sized {
     /// Reads it, or adds to `problems` what is wrong.
@@ -216,29 +223,39 @@ impl Request {
         })
     }
 
+    /// The token of its `Authorization` header.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when there is none.
+    pub fn bearer_token(&self) -> Result<&str> {
+        let header = self.header(Header::Authorization).ok_or(Error::Unauthenticated("no Authorization header"))?;
+        bearer(header).ok_or(Error::Unauthenticated("Authorization is not a bearer token"))
+    }
+
     /// The owner that the caller and the path agree on, and what else the handler needs.
     ///
     /// # Errors
     /// In this order: what is wrong with the request when the path names no user,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
-    pub(crate) fn authorize<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
+    pub(crate) fn read_as<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
         let owner = self.owner(caller, &mut problems);
         let input = T::read(self, &mut problems);
         let owner = owner.transpose()?;
         problems.into_result()?;
+        // Without a problem there are both.
         owner.zip(input).ok_or(Error::Invalid(Vec::new()))
     }
 
-    /// As [`Request::authorize`], for a path that names the caller as `me`.
+    /// As [`Request::read_as`], for a path that names the caller as `me`.
     ///
     /// # Errors
     /// What is wrong with the request.
-    pub(crate) fn authorize_me<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
+    pub(crate) fn read_as_me<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();
         let input = T::read(self, &mut problems);
         problems.into_result()?;
-        input.map(|input| (caller.authorize_me(), input)).ok_or(Error::Invalid(Vec::new()))
+        input.map(|input| (caller.owner_of_me(), input)).ok_or(Error::Invalid(Vec::new()))
     }
 
     /// The owner when the path is the caller's. A path of another kind than the caller's id is a problem of the
@@ -249,11 +266,10 @@ impl Request {
             problems.push(Problem::integer(json!(["path", "user_id"]), &text));
             return None;
         }
-        Some(caller.authorize(&text))
+        Some(caller.owner_of_path(&text).ok_or(Error::Forbidden))
     }
 
-    /// The task that the path names.
-    /// What is past 128 bits becomes the largest number: either way it is an id that nothing has.
+    /// The task that the path names. What is past 128 bits becomes the largest number: either way it is an id that nothing has.
     pub(crate) fn task_id(&self, problems: &mut Problems) -> Option<i128> {
         let text = self.path_parameter(|parameters| parameters.id.as_deref());
         if !is_integer(&text) {

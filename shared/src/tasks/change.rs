@@ -5,10 +5,10 @@ use tokio_postgres::types::Type;
 
 use super::{Completion, Task, TaskChanges, TaskId, from_write};
 use crate::{
-    Result, Text,
+    Result,
     auth::Owner,
     db::{Db, Outcome, Parameter, Retry, call},
-    http::{IfMatch, Nullable},
+    http::IfMatch,
     timestamp,
 };
 
@@ -19,15 +19,12 @@ use crate::{
 /// `if_match`.
 pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
-    let title = changes.title.as_ref().map(Text::as_str);
-    let (set_description, description) =
-        (changes.description != Nullable::Absent, changes.description.value().map(Text::as_str));
     let parameters: [Parameter; 6] = [
         (&id.0, Type::INT8),
         (&versions, Type::TIMESTAMPTZ_ARRAY),
-        (&title, Type::TEXT),
-        (&set_description, Type::BOOL),
-        (&description, Type::TEXT),
+        (&changes.title, Type::TEXT),
+        (&changes.description.is_sent(), Type::BOOL),
+        (&changes.description, Type::TEXT),
         (&changes.completed, Type::BOOL),
     ];
     let call = call!("update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)");

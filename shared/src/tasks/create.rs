@@ -6,9 +6,9 @@ use tokio_postgres::types::Type;
 
 use super::{NewTask, Task};
 use crate::{
-    Error, Result, Text,
+    Error, Result,
     auth::Owner,
-    db::{Db, DbError, Outcome, Parameter, Retry, call},
+    db::{Db, Outcome, Parameter, Retry, call},
     http::{Body, IdempotencyKey},
 };
 
@@ -33,11 +33,10 @@ pub async fn create(
     key: Option<&IdempotencyKey>,
     max_tasks: i32,
 ) -> Result<Created> {
-    let (title, description) = (task.title.as_str(), task.description.value().map(Text::as_str));
     let (key_text, fingerprint) = (key.map(IdempotencyKey::as_str), key.map(|_| task.fingerprint()));
     let parameters: [Parameter; 5] = [
-        (&title, Type::TEXT),
-        (&description, Type::TEXT),
+        (&task.title, Type::TEXT),
+        (&task.description, Type::TEXT),
         (&max_tasks, Type::INT4),
         (&key_text, Type::TEXT),
         (&fingerprint, Type::BYTEA),
@@ -50,14 +49,14 @@ pub async fn create(
         (Outcome::Replayed, _) => true,
         (Outcome::Limit, _) => return Err(Error::TaskLimitReached(max_tasks)),
         (Outcome::KeyReused, Some(key)) => return Err(key.of_another_request()),
-        (other, _) => return Err(other.done().err().unwrap_or(DbError::Outcome(other).into())),
+        (other, _) => return Err(other.into()),
     };
     let at = row.get(3);
     Ok(Created {
         task: Task {
             id: row.get(2),
-            title: title.to_owned(),
-            description: description.map(str::to_owned),
+            title: task.title.as_str().to_owned(),
+            description: task.description.value().map(|text| text.as_str().to_owned()),
             completed: false,
             user_id: owner.id().clone(),
             created_at: at,

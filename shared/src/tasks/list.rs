@@ -8,13 +8,14 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     Task,
-    cursor::{Cursor, Key, Last, Sort},
+    cursor::{Cursor, Key, Last, SORTS, Sort},
     from_read,
     query::{ListQuery, Start},
 };
 use crate::{
-    Result, Text,
+    Result,
     auth::Owner,
+    config::{ConfigError, Env},
     db::{Db, Outcome, Parameter, RELEASE_SCHEMA, call},
     http::Page,
 };
@@ -27,10 +28,13 @@ impl DefaultSort {
     /// The order of ids, as the recorded API has it.
     pub const ID: Self = Self(Sort::ID);
 
-    /// The order of a name in [`super::SORTS`].
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Sort::parse(name).map(Self)
+    /// `DEFAULT_SORT`, or the order of ids.
+    ///
+    /// # Errors
+    /// When it is none of [`SORTS`].
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let name = env.choice("DEFAULT_SORT", &SORTS)?;
+        Ok(name.and_then(Sort::parse).map_or(Self::ID, Self))
     }
 }
 
@@ -69,12 +73,11 @@ async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, sort: Sort, limit: i32
         Start::Offset(_) | Start::Page(_) => None,
     };
     let (after_id, skip) = (cursor.map(|cursor| cursor.id), query.skip());
-    if sort == Sort::ID && skip == 0 && query.completed.is_none() && query.search.is_none() {
+    if sort == Sort::ID && skip == 0 && query.filter.is_empty() {
         let after = after_id.unwrap_or(i64::MIN);
         let parameters: [Parameter; 2] = [(&after, Type::INT8), (&limit, Type::INT4)];
         return Ok(db.read(owner, call!("list_tasks($1, $2, $3)"), &parameters).await?);
     }
-    let search = query.search.as_ref().map(Text::as_str);
     let (time, title) = match cursor.map(|cursor: &Cursor| &cursor.last) {
         Some(Last::Time(at)) => (Some(*at), None),
         Some(Last::Title(title)) => (None, Some(title.as_str())),
@@ -85,18 +88,12 @@ async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, sort: Sort, limit: i32
         Key::CreatedAt | Key::UpdatedAt => (&time, Type::TIMESTAMPTZ),
         Key::Title => (&title, Type::VARCHAR),
     };
-    let parameters: [Parameter; 6] = [
-        (&query.completed, Type::BOOL),
-        (&search, Type::TEXT),
-        after,
-        (&after_id, Type::INT8),
-        (&skip, Type::INT4),
-        (&limit, Type::INT4),
-    ];
-    let direction = if sort.descending { "desc" } else { "asc" };
-    let call = format!(
-        "SELECT * FROM {RELEASE_SCHEMA}.list_tasks_by_{}_{direction}($1, $2, $3, $4, $5, $6, $7)",
-        sort.key.column(),
-    );
+    let mut parameters = query.filter.parameters();
+    parameters.extend([after, (&after_id, Type::INT8), (&skip, Type::INT4), (&limit, Type::INT4)]);
+    let (column, direction) = (sort.key.column(), if sort.descending { "desc" } else { "asc" });
+    // $1 is the owner.
+    let placeholders: Vec<_> = (1..=parameters.len() + 1).map(|number| format!("${number}")).collect();
+    let call =
+        format!("SELECT * FROM {RELEASE_SCHEMA}.list_tasks_by_{column}_{direction}({})", placeholders.join(", "));
     Ok(db.read(owner, &call, &parameters).await?)
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
+use tokio_postgres::types::Type;
 
 use super::{
     Task,
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     Result, Text,
     auth::Owner,
+    db::Parameter,
     http::{Input, Problem, Problems, Request, boolean},
 };
 
@@ -34,13 +36,44 @@ pub const SORT_ALIASES: [(&str, &str); 4] =
 /// Which tasks to list, and in which order.
 #[derive(Debug)]
 pub struct ListQuery {
-    pub(super) completed: Option<bool>,
-    pub(super) search: Option<Search>,
+    pub(super) filter: Filter,
     key: Option<Key>,
     descending: Option<bool>,
     /// As it was asked for.
     limit: Option<u16>,
     pub(super) start: Start,
+}
+
+/// Which tasks to list. A field that is `None` is no condition.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Filter {
+    completed: Option<bool>,
+    search: Option<Search>,
+}
+
+impl Filter {
+    /// Whether all tasks are listed.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The parameters of the conditions, in the order of `list_by.sql`.
+    pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
+        // Every field: one that is added does not compile without its place here.
+        let Self { completed, search } = self;
+        vec![(completed, Type::BOOL), (search, Type::TEXT)]
+    }
+
+    /// Adds it to the address of the next page.
+    fn append_to(&self, query: &mut form_urlencoded::Serializer<String>) {
+        let Self { completed, search } = self;
+        if let Some(completed) = completed {
+            query.append_pair("completed", if *completed { "true" } else { "false" });
+        }
+        if let Some(search) = search {
+            query.append_pair("q", search.as_str());
+        }
+    }
 }
 
 /// Where a page begins.
@@ -209,8 +242,10 @@ impl Parameters {
             problems.push(contradiction(page, offset.name));
         }
         ListQuery {
-            completed: self.completed.map(|sent| sent.value).or(self.status.and_then(|sent| sent.value)),
-            search: search.map(|sent| sent.value),
+            filter: Filter {
+                completed: self.completed.map(|sent| sent.value).or(self.status.and_then(|sent| sent.value)),
+                search: search.map(|sent| sent.value),
+            },
             key,
             descending,
             limit: limit.map(|sent| sent.value),
@@ -274,14 +309,9 @@ impl ListQuery {
     /// The address of the page after one of so many tasks that ends with `last`, found the way that this one was.
     pub(super) fn next(&self, owner: &Owner, sort: Sort, length: usize, last: &Task<&str>) -> String {
         // Every field: one that is added does not compile without its place here.
-        let Self { completed, search, key: _, descending: _, limit, start } = self;
+        let Self { filter, key: _, descending: _, limit, start } = self;
         let mut query = form_urlencoded::Serializer::new(String::new());
-        if let Some(completed) = completed {
-            query.append_pair("completed", if *completed { "true" } else { "false" });
-        }
-        if let Some(search) = search {
-            query.append_pair("q", search.as_str());
-        }
+        filter.append_to(&mut query);
         if let Some(limit) = limit {
             query.append_pair("limit", &limit.to_string());
         }

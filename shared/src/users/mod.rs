@@ -65,10 +65,8 @@ pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
 /// # Errors
 /// As [`get`], and [`Error::Invalid`] when the users table has no column for what is to be changed.
 pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<User> {
-    let name = changes.name.as_ref().map(Text::as_str);
-    let image = changes.image.value().map(Text::as_str);
     let parameters: [Parameter; 3] =
-        [(&name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&image, Type::TEXT)];
+        [(&changes.name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&changes.image, Type::TEXT)];
     let call = call!("update_me($1, $2, $3, $4, $5, $6)");
     let unfit = |rule| Error::Invalid(vec![Problem::value(json!(["body"]), rule, json!(null))]);
     let row = match db.write(owner, Retry::IfConnectionLost, call, &parameters).await {
@@ -77,7 +75,10 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
     };
     match Outcome::of(&row) {
         Outcome::NoColumn => Err(unfit("the users table has no column for this")),
-        outcome => outcome.done().map(|()| from_columns(owner, &row, 2)),
+        outcome => {
+            outcome.done()?;
+            Ok(from_columns(owner, &row, 2))
+        }
     }
 }
 
@@ -90,7 +91,7 @@ pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
         Err(error) if error.is_of_the_values() => return Err(Error::UserInUse),
         result => result?,
     };
-    Outcome::of(&row).done()
+    Ok(Outcome::of(&row).done()?)
 }
 
 /// Whether the owner is still there.
@@ -98,7 +99,8 @@ pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
 /// # Errors
 /// As [`get`].
 pub async fn require(db: &Db, owner: &Owner) -> Result<()> {
-    Outcome::of(&db.read_one(owner, call!("require_user($1)"), &[]).await?).done()
+    let row = db.read_one(owner, call!("require_user($1)"), &[]).await?;
+    Ok(Outcome::of(&row).done()?)
 }
 
 fn from_columns(owner: &Owner, row: &Row, first: usize) -> User {

@@ -1,14 +1,12 @@
-//! What is wrong with a request, in the shape of a FastAPI 422.
+//! One thing that is wrong with a request, in the shape of a FastAPI 422.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Error, Result};
-
 /// Where a problem is: a JSON array such as `["body", "title"]`.
-pub(crate) type Loc = Value;
+pub type Loc = Value;
 
 /// One entry of a 422's `detail`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,41 +61,5 @@ impl Problem {
     /// Text with a NUL, which Postgres cannot store.
     pub(crate) fn nul(loc: Loc, input: Value) -> Self {
         Self::value(loc, "text cannot contain the NUL character", input)
-    }
-}
-
-/// Everything that is wrong with a request: a caller is told at once.
-#[derive(Debug, Default)]
-pub struct Problems {
-    found: Vec<Problem>,
-    refusal: Option<Error>,
-}
-
-impl Problems {
-    /// Adds one.
-    pub fn push(&mut self, problem: Problem) {
-        self.found.push(problem);
-    }
-
-    /// Takes the value, or adds what is wrong with it.
-    pub fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        result.map_err(|problem| self.push(problem)).ok()
-    }
-
-    /// Refuses the request for a reason that stands alone, such as a body that is not JSON.
-    pub(crate) fn refuse(&mut self, error: Error) {
-        self.refusal.get_or_insert(error);
-    }
-
-    /// Nothing, when there is no problem.
-    ///
-    /// # Errors
-    /// The reason that stands alone, or else all the problems.
-    pub(crate) fn into_result(self) -> Result<()> {
-        match self.refusal {
-            Some(refusal) => Err(refusal),
-            None if self.found.is_empty() => Ok(()),
-            None => Err(Error::Invalid(self.found)),
-        }
     }
 }
