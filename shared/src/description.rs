@@ -4,6 +4,7 @@ use crate::{
     State,
     auth::UserIds,
     config::{ConfigError, Env, UsersTable},
+    http::ConstantBody,
 };
 use serde_json::{Value, json};
 
@@ -11,12 +12,12 @@ use serde_json::{Value, json};
 const USUAL: &str = include_str!("../../openapi.json");
 
 /// The description of the API.
-pub struct Description(&'static str);
+pub struct Description(ConstantBody);
 
 impl Description {
-    /// The document, as JSON.
+    /// The document.
     #[must_use]
-    pub fn as_str(&self) -> &'static str {
+    pub fn body(&self) -> ConstantBody {
         self.0
     }
 
@@ -70,9 +71,8 @@ impl State for Description {
     fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let (ids, users) = (env.user_ids()?, env.users_table()?);
         if ids == UserIds::Integer && users.is_better_auths() {
-            return Ok(Self(USUAL));
+            return Ok(Self(ConstantBody::text(USUAL)));
         }
-        // Once, as long as the environment lives.
-        Ok(Self(Box::leak(Self::describe(USUAL, ids, &users).into_boxed_str())))
+        Ok(Self(ConstantBody::text(&Self::describe(USUAL, ids, &users))))
     }
 }

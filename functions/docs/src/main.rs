@@ -1,21 +1,24 @@
 //! `GET /docs` and `GET /openapi.json`: the documentation of the API, for people and for programs.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::LazyLock};
 
 use shared::{
     Description, Error, Result,
-    http::{Request, Response},
+    http::{ConstantBody, Request, Response},
     serve,
 };
 
-const PAGE: &str = include_str!(concat!(env!("OUT_DIR"), "/page.html"));
-const COMPRESSED_PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html.gz"));
+/// The page, as it is and compressed.
+static PAGE: LazyLock<ConstantBody> =
+    LazyLock::new(|| ConstantBody::of_json(include_str!(concat!(env!("OUT_DIR"), "/page.json"))));
+static COMPRESSED_PAGE: LazyLock<ConstantBody> =
+    LazyLock::new(|| ConstantBody::of_base64_json(include_str!(concat!(env!("OUT_DIR"), "/page.gz.json"))));
 
 async fn handle(description: &Description, request: &Request) -> Result<Response> {
     match request.path() {
-        "/docs" if request.accepts_gzip() => Ok(Response::html_gzip(COMPRESSED_PAGE)),
-        "/docs" => Ok(Response::html(PAGE)),
-        "/openapi.json" => Ok(Response::document(description.as_str())),
+        "/docs" if request.accepts_gzip() => Ok(Response::html_gzip(*COMPRESSED_PAGE)),
+        "/docs" => Ok(Response::html(*PAGE)),
+        "/openapi.json" => Ok(Response::document(description.body())),
         _ => Err(Error::RouteNotFound),
     }
 }

@@ -3,6 +3,7 @@
 
 mod body;
 mod conditional;
+mod constant_body;
 mod cors;
 mod error_response;
 mod fallback;
@@ -17,6 +18,7 @@ mod security_headers;
 pub(crate) use body::{Body, Sent, body, body_field};
 pub use body::{Field, Fields, boolean};
 pub use conditional::{IfMatch, Version, Versioned};
+pub use constant_body::ConstantBody;
 pub use cors::{Cors, preflight};
 pub use error_response::{ErrorBody, ValidationError};
 pub use fallback::fallback;

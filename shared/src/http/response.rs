@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::{
-    Request,
+    ConstantBody, Request,
     conditional::{Versioned, is_known},
 };
 
@@ -24,9 +24,17 @@ pub struct Response {
     #[serde(serialize_with = "sendable")]
     headers: Vec<(&'static str, Cow<'static, str>)>,
     is_base64_encoded: bool,
-    body: Body,
+    body: AnyBody,
     /// None; `cargo lambda watch` takes no answer without the field.
     cookies: [&'static str; 0],
+}
+
+/// A body that was made for this answer, or one that is the same in every answer.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum AnyBody {
+    Made(Body),
+    Constant(ConstantBody),
 }
 
 /// A message for people.
@@ -127,31 +135,33 @@ impl Response {
 
     /// 200 with a JSON document that only a deployment changes.
     #[must_use]
-    pub fn document(body: &'static str) -> Self {
-        let mut response = Self::new(200, "application/json", body);
+    pub fn document(body: ConstantBody) -> Self {
+        let mut response = Self::constant("application/json", body);
         response.header("cache-control", CACHED);
         response
     }
 
     /// 200 with a page.
     #[must_use]
-    pub fn html(body: &'static str) -> Self {
-        Self::html_of(body)
+    pub fn html(body: ConstantBody) -> Self {
+        let mut response = Self::constant("text/html; charset=utf-8", body);
+        response.header("content-security-policy", PAGE_POLICY);
+        response.header("cache-control", CACHED);
+        response.header("vary", "Origin, Accept-Encoding");
+        response
     }
 
     /// 200 with a page that is compressed with gzip.
     #[must_use]
-    pub fn html_gzip(body: &'static [u8]) -> Self {
-        let mut response = Self::html_of(body);
+    pub fn html_gzip(body: ConstantBody) -> Self {
+        let mut response = Self::html(body);
         response.header("content-encoding", "gzip");
         response
     }
 
-    fn html_of(body: impl Into<Body>) -> Self {
-        let mut response = Self::new(200, "text/html; charset=utf-8", body);
-        response.header("content-security-policy", PAGE_POLICY);
-        response.header("cache-control", CACHED);
-        response.header("vary", "Origin, Accept-Encoding");
+    fn constant(content_type: &'static str, body: ConstantBody) -> Self {
+        let mut response = Self::of_body(Self::OK, AnyBody::Constant(body));
+        response.header("content-type", content_type);
         response
     }
 
@@ -177,23 +187,23 @@ impl Response {
     }
 
     fn empty(status: u16) -> Self {
-        Self::of_body(status, "".into())
+        Self::of_body(status, AnyBody::Made("".into()))
     }
 
     fn new(status: u16, content_type: &'static str, body: impl Into<Body>) -> Self {
-        let mut response = Self::of_body(status, body.into());
+        let mut response = Self::of_body(status, AnyBody::Made(body.into()));
         response.header("content-type", content_type);
         response
     }
 
-    fn of_body(status: u16, body: Body) -> Self {
-        let is_base64_encoded = matches!(body, Body::Binary(_));
+    fn of_body(status: u16, body: AnyBody) -> Self {
+        let is_base64_encoded = matches!(&body, AnyBody::Constant(body) if body.is_base64());
         Self { status, headers: Vec::with_capacity(MOST_HEADERS), is_base64_encoded, body, cookies: [] }
     }
 
     /// Leaves the headers alone, for HEAD (RFC 9110, section 9.3.2).
     pub(crate) fn remove_body(&mut self) {
-        self.body = "".into();
+        self.body = AnyBody::Made("".into());
         self.is_base64_encoded = false;
     }
 
@@ -225,7 +235,10 @@ impl Response {
     /// The body, which is JSON.
     #[cfg(feature = "openapi")]
     pub(crate) fn body_json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
+        match &self.body {
+            AnyBody::Made(body) => serde_json::from_slice(body).unwrap_or_default(),
+            AnyBody::Constant(_) => Value::Null,
+        }
     }
 
     pub(crate) fn has_header(&self, name: &str) -> bool {
