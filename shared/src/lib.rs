@@ -3,7 +3,7 @@
 //! A function is its handler and nothing else; this crate is the rest. A request passes through
 //! it in this order:
 //!
-//! 1. [`serve`] turns an API Gateway event into a [`http::Request`], sets its deadline and
+//! 1. [`serve()`] turns an API Gateway event into a [`http::Request`], sets its deadline and
 //!    catches what may go wrong.
 //! 2. [`App::authorize`] makes an [`auth::Caller`] out of the bearer token and an [`auth::Owner`] out
 //!    of the caller and the path, and reads what else the handler needs.

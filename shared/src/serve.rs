@@ -57,7 +57,7 @@ pub fn serve<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handle
 }
 
 fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H) -> Result<(), lambda_runtime::Error> {
-    let env = Env::of_process();
+    let env = Env::from_process();
     env.runtime_api()?;
     let service = Arc::new(Service {
         function,

@@ -209,7 +209,7 @@ async fn a_set_without_a_key_of_use_says_why() {
     }
     let log = api.log().await;
     let lines: Vec<_> = log.iter().filter(|line| line["message"] == "no key of the issuer is of use").collect();
-    assert_eq!((lines.len(), lines[0]["of_no_use"].as_array().unwrap().len()), (1, 2), "{log:?}");
+    assert_eq!((lines.len(), lines[0]["unusable"].as_array().unwrap().len()), (1, 2), "{log:?}");
 }
 
 #[tokio::test]
@@ -364,7 +364,7 @@ async fn an_issuer_that_does_not_answer_is_503_within_the_deadline() {
 }
 
 #[tokio::test]
-async fn keys_of_no_use_do_not_spoil_the_others() {
+async fn keys_unusable_do_not_spoil_the_others() {
     let key = SigningKey::ed25519("1");
     let issuer = Issuer::publishing(&[]).await;
     let strange = json!({ "kty": "EC", "crv": "P-521", "alg": "ES512", "x": "AA", "y": "AA", "kid": "1" });

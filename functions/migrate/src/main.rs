@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), lambda_runtime::Error> {
-    let env = Env::of_process();
+    let env = Env::from_process();
     env.runtime_api()?;
     // Not an error yet: CloudFormation waits for an answer that says what is wrong, and has to be able to delete
     // what cannot work.

@@ -1,10 +1,10 @@
 //! The issuer's public keys: fetched when they are needed, and kept for the life of the execution
 //! environment.
 //!
-//! A token that no known key has signed is refused only after a fetch that began when the token was there
-//! already, for which it may wait a moment. Where what others send does not let there be one, or the issuer
-//! does not answer, nobody knows, and the answer is a 503 to try again: a second later the keys are those of
-//! a later fetch.
+//! A token whose key is not known may be signed with one that the issuer has published since. So it is refused only
+//! when a fetch that began after the token arrived does not have its key either, and it may wait for that fetch. When
+//! it cannot have one, because [`MAX_WAITS`] tokens wait already or the issuer does not answer, the error says to try
+//! again.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -195,7 +195,7 @@ impl KeyCache {
                     let keys: Vec<_> = set.ids().collect();
                     let message =
                         if set.is_empty() { "no key of the issuer is of use" } else { "new keys of the issuer" };
-                    telemetry::info(message, &json!({ "keys": keys, "of_no_use": set.of_no_use }));
+                    telemetry::info(message, &json!({ "keys": keys, "unusable": set.unusable }));
                     self.confirm(Some(Arc::new(set)));
                 }
                 Err(error) => telemetry::warn("the issuer's keys cannot be read", &error),

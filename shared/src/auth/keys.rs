@@ -88,7 +88,7 @@ pub(super) struct KeySet {
     /// The document.
     pub(super) published: String,
     /// Why each of its other keys is of no use here.
-    pub(super) of_no_use: Vec<&'static str>,
+    pub(super) unusable: Vec<&'static str>,
 }
 
 impl KeySet {
@@ -102,14 +102,14 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let document: Document = serde_json::from_str(&published).map_err(InvalidKeySet)?;
-        let (mut keys, mut of_no_use) = (Vec::new(), Vec::new());
+        let (mut keys, mut unusable) = (Vec::new(), Vec::new());
         for key in &document.keys {
             match Key::from_jwk(key) {
                 Ok(key) => keys.push(key),
-                Err(reason) => of_no_use.push(reason),
+                Err(reason) => unusable.push(reason),
             }
         }
-        Ok(Self { keys, published, of_no_use })
+        Ok(Self { keys, published, unusable })
     }
 
     /// Whether no token can be verified with it.
@@ -154,7 +154,7 @@ mod tests {
     const ED25519: &str = "wmSMDL5yHD_PGHVaSGrfjoUa-GKuvIcXxDPNyhvuHZY";
 
     #[test]
-    fn keys_of_no_use_are_skipped() {
+    fn keys_unusable_are_skipped() {
         let good = json!({ "kty": "OKP", "crv": "Ed25519", "x": ED25519, "kid": "good" });
         let with = |name: &str, value: Value| {
             let mut key = good.clone();
@@ -178,7 +178,7 @@ mod tests {
             let document = |keys: Value| json!({ "keys": keys }).to_string();
             let set = KeySet::parse(document(json!([key, good]))).unwrap();
             assert_eq!(set.candidates(Some("good"), Algorithm::EdDSA).count(), 1, "{key}");
-            assert_eq!(set.of_no_use.len(), 1, "{key}");
+            assert_eq!(set.unusable.len(), 1, "{key}");
         }
         assert!(KeySet::parse(json!({ "keys": [] }).to_string()).unwrap().is_empty());
         for document in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {

@@ -60,7 +60,7 @@ pub struct Env(BTreeMap<String, String>);
 impl Env {
     /// The variables of this process. One that is not UTF-8 counts as missing.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()

@@ -35,11 +35,10 @@ impl ServerClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Sample { server, received: Instant::now() });
     }
 
-    /// What the server's clock will not yet say at `instant`, less the tolerance.
-    ///
-    /// An answer takes its time to arrive, so that the server's clock is ahead of this by as much: what is
-    /// late by it is late for the server.
-    pub(super) fn at(&self, instant: Instant) -> Option<DateTime<Utc>> {
+    /// `instant` by the server's clock, rounded to the early side: the time that the server last told, plus what has
+    /// passed here since, less [`CLOCK_TOLERANCE`]. The time that its answer took to arrive is not added. So a write may
+    /// be refused a little early, and is never committed late.
+    pub(super) fn to_server_time(&self, instant: Instant) -> Option<DateTime<Utc>> {
         let sample = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let tolerance = TimeDelta::from_std(CLOCK_TOLERANCE).ok()?;
         let since = TimeDelta::from_std(instant.saturating_duration_since(sample.received)).ok()?;
@@ -54,12 +53,12 @@ mod tests {
     #[test]
     fn deadlines_are_by_the_servers_clock() {
         let clock = ServerClock::default();
-        assert_eq!(clock.at(Instant::now()), None);
+        assert_eq!(clock.to_server_time(Instant::now()), None);
         let server = DateTime::from_timestamp(1_000_000, 0).unwrap();
         let before = Instant::now();
         clock.set(server);
         let after = Instant::now();
-        let at = clock.at(after + Duration::from_secs(1)).unwrap();
+        let at = clock.to_server_time(after + Duration::from_secs(1)).unwrap();
         let exact = server + Duration::from_secs(1) - CLOCK_TOLERANCE;
         assert!(exact <= at && at <= exact + (after - before), "{at}");
     }

@@ -198,24 +198,11 @@ impl Db {
         call: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Row, DbError> {
-        let (id, deadline) = (owner.id(), request_scope::deadline());
-        let mut until = deadline.min(Instant::now() + FIRST_ATTEMPT);
+        let deadline = request_scope::deadline();
+        let mut attempt_end = deadline.min(Instant::now() + FIRST_ATTEMPT);
         let mut attempt = 1;
         loop {
-            let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
-            // It was read as the connection was made.
-            let commit_by = self.clock.at(until).ok_or(DbError::Pool)?;
-            let patience = until.saturating_duration_since(Instant::now()).as_millis();
-            let patience = i32::try_from(patience).unwrap_or(i32::MAX);
-            let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
-            all.push((id, id.postgres_type()));
-            all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&patience, Type::INT4)]);
-            all.extend(parameters.iter().cloned());
-            let result = self.send(client, call, &all).await.and_then(|rows| {
-                let row = rows.into_iter().next().ok_or(DbError::NoRow)?;
-                self.clock.set(row.get(1));
-                Ok(row)
-            });
+            let result = self.write_once(owner, call, parameters, attempt_end).await;
             let is_last = attempt == ATTEMPTS || Instant::now() >= deadline;
             match result {
                 // Nothing was done. The server's clock is known anew, and the rest of the time is left.
@@ -229,7 +216,7 @@ impl Db {
                     // Nobody may be told anything, and nothing may be sent again, while it may still be
                     // committed.
                     if !error.is_end_of_process() {
-                        sleep_until(until).await;
+                        sleep_until(attempt_end).await;
                     }
                     if is_last || retry == Retry::Never {
                         return Err(error);
@@ -238,9 +225,32 @@ impl Db {
                 }
                 result => return result,
             }
-            until = deadline;
+            attempt_end = deadline;
             attempt += 1;
         }
+    }
+
+    /// Calls a function that writes, which commits nothing after `end`.
+    async fn write_once(
+        &self,
+        owner: &Owner,
+        call: &str,
+        parameters: &[Parameter<'_>],
+        end: Instant,
+    ) -> Result<Row, DbError> {
+        let connected = timeout_at(request_scope::deadline(), self.connection()).await;
+        let client = connected.unwrap_or(Err(DbError::Deadline))?;
+        // Known since the connection was made, which asks for it.
+        let commit_by = self.clock.to_server_time(end).ok_or(DbError::Pool)?;
+        let lock_timeout = end.saturating_duration_since(Instant::now()).as_millis();
+        let lock_timeout = i32::try_from(lock_timeout).unwrap_or(i32::MAX);
+        let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
+        all.push((owner.id(), owner.id().postgres_type()));
+        all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&lock_timeout, Type::INT4)]);
+        all.extend(parameters.iter().cloned());
+        let row = self.send(client, call, &all).await?.into_iter().next().ok_or(DbError::NoRow)?;
+        self.clock.set(row.get(1));
+        Ok(row)
     }
 
     /// Whether the database has what routes need, as it was made.

@@ -86,8 +86,8 @@ impl<'a> Fields<'a> {
                 problems.push(problem);
                 None
             }
-            Err(refusal) => {
-                problems.refuse(refusal);
+            Err(error) => {
+                problems.fail_with(error);
                 None
             }
         }

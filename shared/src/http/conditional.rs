@@ -25,7 +25,7 @@ impl Version {
     }
 
     /// The version of a tag. Weak ones, and those that this API has not made, are of none.
-    fn of_tag(tag: &str) -> Option<Self> {
+    fn from_etag(tag: &str) -> Option<Self> {
         let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
         let version = Self(i64::from_str_radix(digits, 16).ok()?);
         (version.tag() == tag).then_some(version)
@@ -53,7 +53,7 @@ impl Input for IfMatch {
     fn read(request: &Request, _: &mut Problems) -> Option<Self> {
         Some(match request.header(Header::IfMatch).map(str::trim) {
             None | Some("*") => Self::Any,
-            Some(tags) => Self::Versions(tags.split(',').filter_map(|tag| Version::of_tag(tag.trim())).collect()),
+            Some(tags) => Self::Versions(tags.split(',').filter_map(|tag| Version::from_etag(tag.trim())).collect()),
         })
     }
 
@@ -71,7 +71,7 @@ impl Input for IfMatch {
 /// Whether the client has this version already (`If-None-Match`, where a weak tag is as good).
 pub(super) fn is_known(request: &Request, version: Version) -> bool {
     let tags = request.header(Header::IfNoneMatch).unwrap_or_default().split(',').map(str::trim);
-    tags.into_iter().any(|tag| tag == "*" || Version::of_tag(tag.strip_prefix("W/").unwrap_or(tag)) == Some(version))
+    tags.into_iter().any(|tag| tag == "*" || Version::from_etag(tag.strip_prefix("W/").unwrap_or(tag)) == Some(version))
 }
 
 #[cfg(test)]
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn tags_are_read_as_they_are_written() {
         for version in [0, 1, 1_704_164_645_123_456] {
-            assert_eq!(Version::of_tag(&Version(version).tag()), Some(Version(version)));
+            assert_eq!(Version::from_etag(&Version(version).tag()), Some(Version(version)));
         }
         for other in ["", "1", "\"", "\"\"", "\"x\"", "W/\"1\"", "\"+1\"", "\"01\"", "\"A\"", "\"1\" ", "\"-1\""] {
-            assert_eq!(Version::of_tag(other), None, "{other}");
+            assert_eq!(Version::from_etag(other), None, "{other}");
         }
     }
 }

@@ -37,7 +37,7 @@ impl Cors {
 }
 
 /// The answer to a preflight, when the request is one. It does not say whether the origin is
-/// allowed: [`Cors::apply`] does, as for every answer.
+/// allowed: that is said in every answer.
 #[must_use]
 pub fn preflight(request: &Request) -> Option<Response> {
     let is_preflight = request.method() == "OPTIONS"

@@ -24,7 +24,7 @@ impl IdempotencyKey {
 
     /// The error for a key that stands for another request.
     #[must_use]
-    pub fn of_another_request(&self) -> Error {
+    pub fn reused_error(&self) -> Error {
         Error::Invalid(vec![problem("the key was sent with another body before", &self.0)])
     }
 }

@@ -6,7 +6,7 @@ use crate::{Error, Result, problem::Problem};
 #[derive(Debug, Default)]
 pub struct Problems {
     found: Vec<Problem>,
-    refusal: Option<Error>,
+    error: Option<Error>,
 }
 
 impl Problems {
@@ -21,8 +21,8 @@ impl Problems {
     }
 
     /// Refuses the request for a reason that stands alone, such as a body that is not JSON.
-    pub(crate) fn refuse(&mut self, error: Error) {
-        self.refusal.get_or_insert(error);
+    pub(crate) fn fail_with(&mut self, error: Error) {
+        self.error.get_or_insert(error);
     }
 
     /// Nothing, when there is no problem.
@@ -30,8 +30,8 @@ impl Problems {
     /// # Errors
     /// The reason that stands alone, or else all the problems.
     pub(crate) fn into_result(self) -> Result<()> {
-        match self.refusal {
-            Some(refusal) => Err(refusal),
+        match self.error {
+            Some(error) => Err(error),
             None if self.found.is_empty() => Ok(()),
             None => Err(Error::Invalid(self.found)),
         }

@@ -61,7 +61,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
 const CACHED: &str = "public, max-age=3600";
 
 /// The most headers that an answer has.
-const MOST_HEADERS: usize = 16;
+const MAX_HEADERS: usize = 16;
 
 impl Response {
     /// The status of success.
@@ -198,7 +198,7 @@ impl Response {
 
     fn of_body(status: u16, body: AnyBody) -> Self {
         let is_base64_encoded = matches!(&body, AnyBody::Constant(body) if body.is_base64());
-        Self { status, headers: Vec::with_capacity(MOST_HEADERS), is_base64_encoded, body, cookies: [] }
+        Self { status, headers: Vec::with_capacity(MAX_HEADERS), is_base64_encoded, body, cookies: [] }
     }
 
     /// Leaves the headers alone, for HEAD (RFC 9110, section 9.3.2).

@@ -5,4 +5,4 @@
         RETURN;
     END IF;
     -- Waiting for another transaction ends with the time there is, in milliseconds (55P03).
-    setting := set_config('lock_timeout', GREATEST(1, patience)::TEXT, TRUE);
+    ignored := set_config('lock_timeout', GREATEST(1, lock_timeout_ms)::TEXT, TRUE);

@@ -28,6 +28,12 @@ const SEARCH_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 /// for cheaper whose length it knows. Of a single row it keeps the plan by itself.
 const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan";
 
+/// Sets who calls, among the declarations of each operation.
+const SET_CALLER: &str = include_str!("set_caller.sql");
+
+/// Looks an idempotency key up.
+const FIND_KEY: &str = include_str!("find_key.sql");
+
 /// What every write begins and ends with.
 const BEGIN_WRITE: &str = include_str!("begin_write.sql");
 const END_WRITE: &str = include_str!("end_write.sql");
@@ -172,6 +178,8 @@ impl Names {
             .replace("{{task_types}}", &task(|name, kind| format!("{name} {kind}")))
             .replace("{{task_columns}}", &task(|name, _| format!("t.{name}")))
             .replace("{{task_into}}", &task(|name, _| name.to_owned()))
+            .replace("{{set_caller}}", SET_CALLER.trim())
+            .replace("{{find_key}}", FIND_KEY.trim())
             .replace("{{begin_write}}", BEGIN_WRITE.trim())
             .replace("{{end_write}}", END_WRITE.trim())
             .replace("{{fingerprint}}", FINGERPRINT.trim())

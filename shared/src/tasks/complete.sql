@@ -1,6 +1,6 @@
 -- Completes a task or opens it again, as `set_completed` says; NULL toggles. `versions` as in update_task.
 CREATE FUNCTION {{functions}}.complete_task(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN set_completed BOOLEAN,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
 )
@@ -8,7 +8,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
 BEGIN
     {{begin_write}}
     -- updated_at always moves forward, also when the clock does not.

@@ -48,7 +48,7 @@ pub async fn create(
         (Outcome::Done, _) => false,
         (Outcome::Replayed, _) => true,
         (Outcome::Limit, _) => return Err(Error::TaskLimitReached(max_tasks)),
-        (Outcome::KeyReused, Some(key)) => return Err(key.of_another_request()),
+        (Outcome::KeyReused, Some(key)) => return Err(key.reused_error()),
         (other, _) => return Err(other.into()),
     };
     let at = row.get(3);

@@ -1,14 +1,14 @@
 -- Deletes a task and answers what it was. `versions` as in update_task. The owner's count stays: it is
 -- an upper bound, so that a delete costs one row and waits for nobody but that row's writers.
 CREATE FUNCTION {{functions}}.delete_task(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
 BEGIN
     {{begin_write}}
     DELETE FROM task_api.task AS t

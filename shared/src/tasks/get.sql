@@ -7,8 +7,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    -- Row-level security: the caller of this transaction. set_config makes NULL '', so that no caller is 22004 here.
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
 BEGIN
     SELECT {{task_columns}}
     INTO {{task_into}}

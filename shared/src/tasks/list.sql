@@ -7,7 +7,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
 BEGIN
     RETURN QUERY
     SELECT 'ok'::TEXT, {{task_columns}}

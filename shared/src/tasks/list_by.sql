@@ -11,7 +11,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
     -- Bytes are compared many at a time. In the form of search_text; NULL: no search.
     bytes CONSTANT BYTEA := convert_to(lower(NULLIF(needle, '')), 'UTF8');
     -- In the order of ids, a page begins at its cursor. (COALESCE in the query would be no index condition:

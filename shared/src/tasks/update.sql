@@ -1,7 +1,7 @@
 -- Changes what is given: a title or `completed` that is NULL stays, a description is set, also to
 -- NULL, when `set_description` says so. `versions`: what `updated_at` may be now; NULL: anything.
 CREATE FUNCTION {{functions}}.update_task(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
 )
@@ -9,7 +9,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
 BEGIN
     {{begin_write}}
     -- updated_at always moves forward, also when the clock does not.

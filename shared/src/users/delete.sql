@@ -1,13 +1,13 @@
 -- Deletes the caller and, by the foreign keys, what is theirs.
 CREATE FUNCTION {{functions}}.delete_me(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER,
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
 BEGIN
     {{begin_write}}
     outcome := CASE WHEN {{functions}}.user_delete() THEN 'ok' ELSE 'no_user' END;

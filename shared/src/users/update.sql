@@ -1,7 +1,7 @@
 -- Changes the caller's own row: a name that is NULL stays, the image is set, also to NULL, when
 -- `set_image` says so. 'no_column', when the users table has none for what is to be changed.
 CREATE FUNCTION {{functions}}.update_me(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN patience INTEGER,
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     IN new_name TEXT, IN set_image BOOLEAN, IN new_image TEXT,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT name TEXT, OUT email TEXT, OUT image TEXT, OUT email_verified BOOLEAN,
     OUT created_at TIMESTAMPTZ, OUT updated_at TIMESTAMPTZ
@@ -10,7 +10,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
-    setting TEXT NOT NULL := NULLIF(set_config('task_api.caller', caller::TEXT, TRUE), '');
+    {{set_caller}}
     u RECORD;
 BEGIN
     {{begin_write}}
