@@ -47,6 +47,7 @@ pub(crate) struct Options {
 enum Step {
     Format,
     Clippy,
+    Rustdoc,
     Template,
     Workflows,
     Client,
@@ -63,9 +64,10 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Format,
         Self::Clippy,
+        Self::Rustdoc,
         Self::Template,
         Self::Workflows,
         Self::Client,
@@ -87,6 +89,7 @@ impl Step {
         match self {
             Self::Format => ("format", "the format of the code"),
             Self::Clippy => ("clippy", "clippy"),
+            Self::Rustdoc => ("rustdoc", "the documentation of the code"),
             Self::Template => ("template", "template.yaml with AWS's tools"),
             Self::Workflows => ("workflows", "the workflows of .github with zizmor and actionlint"),
             Self::Client => ("client", "a TypeScript client made from openapi.json"),
@@ -210,6 +213,7 @@ impl Run {
         Ok(match step {
             Step::Format => cargo(&["fmt", "--all", "--check"]).await?,
             Step::Clippy => cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).await?,
+            Step::Rustdoc => cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]).await?,
             Step::Template => {
                 template::check(self.sam()?).await?;
                 "passed".into()
@@ -335,15 +339,18 @@ fn count(result: &str, what: &str) -> usize {
 }
 
 async fn cargo(arguments: &[&str]) -> Result<String> {
-    let status = settings::cargo("cargo").args(arguments).current_dir(root()).kill_on_drop(true).status().await?;
-    let component = match arguments {
-        ["fmt", ..] => "rustfmt",
-        _ => "clippy",
-    };
+    let mut command = settings::cargo("cargo");
+    command.args(arguments).env("RUSTDOCFLAGS", "-D warnings").current_dir(root());
+    let status = command.kill_on_drop(true).status().await?;
     if status.success() {
         return Ok("passed".into());
     }
-    bail!("`cargo {}` failed. (Where the command is missing: rustup component add {component})", arguments.join(" "))
+    let hint = match arguments {
+        ["fmt", ..] => " (Where the command is missing: rustup component add rustfmt)",
+        ["clippy", ..] => " (Where the command is missing: rustup component add clippy)",
+        _ => "",
+    };
+    bail!("`cargo {}` failed.{hint}", arguments.join(" "))
 }
 
 #[cfg(test)]
