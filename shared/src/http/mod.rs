@@ -6,6 +6,8 @@ mod conditional;
 mod constant_body;
 mod cors;
 mod error_response;
+#[cfg(test)]
+mod event_tests;
 mod fallback;
 mod headers;
 mod idempotency;
