@@ -24,7 +24,7 @@ pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, seri
 
 /// The digits one by one: a list has two timestamps a task, and chrono's formatter, which reads a
 /// pattern each time, would take a fifth of all its instructions.
-fn text(at: DateTime<Utc>) -> String {
+pub(crate) fn text(at: DateTime<Utc>) -> String {
     let mut text = to_the_second(at);
     let micros = at.timestamp_subsec_micros();
     if micros != 0 {
@@ -77,6 +77,11 @@ fn two_digits(text: &mut String, number: u32) {
 
 fn last_digit(number: u32) -> char {
     char::from_digit(number % 10, 10).unwrap_or('0')
+}
+
+/// An instant that Postgres can hold, from RFC 3339, without what is finer than a microsecond.
+pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
+    from_micros(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
 }
 
 /// An instant that Postgres can hold, from microseconds of Unix time.

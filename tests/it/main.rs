@@ -29,5 +29,6 @@ mod rotation;
 mod round_trips;
 mod row_level_security;
 mod schemathesis;
+mod sql;
 mod telemetry;
 mod template;

@@ -2,10 +2,11 @@
 
 use std::str::from_utf8;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{Header, Nullable, Problem, Problems, Request};
-use crate::{Error, Text, problem::Loc};
+use crate::{Error, Text, problem::Loc, timestamp};
 
 /// A JSON object whose fields are read one by one.
 pub struct Fields<'a> {
@@ -59,6 +60,24 @@ impl Field for bool {
 
     fn to_json(&self) -> Value {
         (*self).into()
+    }
+}
+
+impl Field for DateTime<Utc> {
+    /// RFC 3339 with an offset from UTC. What is finer than a microsecond is cut off, as Postgres does not keep it.
+    fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
+        let Value::String(text) = value else {
+            return Err(Problem::new("datetime_type", loc, "Input should be a valid datetime", value.clone()));
+        };
+        timestamp::parse(text).ok_or_else(|| {
+            let rule = "a date, a time and an offset from UTC are needed";
+            let message = format!("Input should be a valid datetime or date, {rule}");
+            Problem::new("datetime_from_date_parsing", loc, message, value.clone()).with(json!({ "error": rule }))
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        timestamp::text(*self).into()
     }
 }
 
@@ -271,6 +290,24 @@ mod tests {
         {
             assert!(!is_json(other), "{other}");
         }
+    }
+
+    #[test]
+    fn timestamps_are_rfc_3339() {
+        let parse = |text: &str| DateTime::<Utc>::parse(&json!(text), json!([])).map(|at| at.to_json());
+        for (sent, kept) in [
+            ("2026-03-04T05:06:07Z", "2026-03-04T05:06:07Z"),
+            ("2026-03-04t05:06:07.1234567+02:00", "2026-03-04T03:06:07.123456Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(parse(sent), Ok(json!(kept)), "{sent}");
+        }
+        for wrong in
+            ["", "tomorrow", "2026-03-04", "2026-03-04T05:06:07", "2026-02-30T05:06:07Z", "0000-01-01T00:00:00Z"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(DateTime::<Utc>::parse(&json!(1_772_600_767), json!([])).is_err());
     }
 
     #[test]

@@ -19,13 +19,15 @@ use crate::{
 /// `if_match`.
 pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
+    // Every field: one that is added does not compile without its place here.
+    let TaskChanges { title, description, completed } = changes;
     let parameters: [Parameter; 6] = [
         (&id.0, Type::INT8),
         (&versions, Type::TIMESTAMPTZ_ARRAY),
-        (&changes.title, Type::TEXT),
-        (&changes.description.is_sent(), Type::BOOL),
-        (&changes.description, Type::TEXT),
-        (&changes.completed, Type::BOOL),
+        (title, Type::TEXT),
+        (&description.is_sent(), Type::BOOL),
+        (description, Type::TEXT),
+        (completed, Type::BOOL),
     ];
     let call = call!("update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     let row = db.write(owner, retry(if_match, true), call, &parameters).await?;

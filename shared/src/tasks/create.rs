@@ -33,10 +33,12 @@ pub async fn create(
     key: Option<&IdempotencyKey>,
     max_tasks: i32,
 ) -> Result<Created> {
+    // Every field: one that is added does not compile without its place here.
+    let NewTask { title, description } = task;
     let (key_text, fingerprint) = (key.map(IdempotencyKey::as_str), key.map(|_| task.fingerprint()));
     let parameters: [Parameter; 5] = [
-        (&task.title, Type::TEXT),
-        (&task.description, Type::TEXT),
+        (title, Type::TEXT),
+        (description, Type::TEXT),
         (&max_tasks, Type::INT4),
         (&key_text, Type::TEXT),
         (&fingerprint, Type::BYTEA),
@@ -55,8 +57,8 @@ pub async fn create(
     Ok(Created {
         task: Task {
             id: row.get(2),
-            title: task.title.as_str().to_owned(),
-            description: task.description.value().map(|text| text.as_str().to_owned()),
+            title: title.as_str().to_owned(),
+            description: description.value().map(|text| text.as_str().to_owned()),
             completed: false,
             user_id: owner.id().clone(),
             created_at: at,

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use tokio_postgres::types::{ToSql, Type};
 
 use super::Task;
 use crate::timestamp;
@@ -43,7 +44,8 @@ impl Sort {
         // In the order of ids, a page begins or ends at its cursor.
         let bound = |descending| if self == (Self { key: Key::Id, descending }) { "after_id" } else { "NULL" };
         sql.replace("{{column}}", self.key.column())
-            .replace("{{expression}}", &self.key.expression())
+            .replace("{{value}}", &self.key.sorted_by(&format!("t.{}", self.key.column())))
+            .replace("{{after}}", &self.key.sorted_by("after"))
             .replace("{{direction}}", direction)
             .replace("{{beyond}}", beyond)
             .replace("{{least_id}}", bound(false))
@@ -68,9 +70,12 @@ impl Key {
         }
     }
 
-    /// What Postgres sorts by: of a column that may be NULL, an expression that is not.
-    fn expression(self) -> String {
-        format!("t.{}", self.column())
+    /// What Postgres sorts by, of a value in SQL: the value itself, and of a column that may be NULL an expression that
+    /// is never NULL, such as `COALESCE({value}, 'infinity')`.
+    fn sorted_by(self, value: &str) -> String {
+        match self {
+            Self::Id | Self::CreatedAt | Self::UpdatedAt | Self::Title => value.to_owned(),
+        }
     }
 }
 
@@ -96,16 +101,29 @@ pub(super) struct Cursor {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Last {
     Id,
-    Time(DateTime<Utc>),
+    /// `None` in a task that has no such time.
+    Time(Option<DateTime<Utc>>),
     Title(String),
+}
+
+/// The value that a page begins after, as a parameter of its query; NULL on the first page.
+pub(super) fn after(sort: Sort, cursor: Option<&Cursor>) -> (Box<dyn ToSql + Sync + Send>, Type) {
+    let last = cursor.map(|cursor| &cursor.last);
+    let time = if let Some(Last::Time(at)) = last { *at } else { None };
+    let title = if let Some(Last::Title(title)) = last { Some(title.clone()) } else { None };
+    match sort.key {
+        Key::Id => (Box::new(cursor.map(|cursor| cursor.id)), Type::INT8),
+        Key::CreatedAt | Key::UpdatedAt => (Box::new(time), Type::TIMESTAMPTZ),
+        Key::Title => (Box::new(title), Type::VARCHAR),
+    }
 }
 
 impl Cursor {
     pub(super) fn of(sort: Sort, task: &Task<&str>) -> Self {
         let last = match sort.key {
             Key::Id => Last::Id,
-            Key::CreatedAt => Last::Time(task.created_at),
-            Key::UpdatedAt => Last::Time(task.updated_at),
+            Key::CreatedAt => Last::Time(Some(task.created_at)),
+            Key::UpdatedAt => Last::Time(Some(task.updated_at)),
             Key::Title => Last::Title(task.title.to_owned()),
         };
         Self { sort, last, id: task.id }
@@ -116,7 +134,7 @@ impl Cursor {
     pub(super) fn encode(&self) -> String {
         let last = match &self.last {
             Last::Id => Value::Null,
-            Last::Time(at) => at.timestamp_micros().into(),
+            Last::Time(at) => at.map(|at| at.timestamp_micros()).into(),
             Last::Title(title) => title.as_str().into(),
         };
         URL_SAFE_NO_PAD.encode(json!([self.sort.name(), last, self.id]).to_string())
@@ -129,7 +147,7 @@ impl Cursor {
         let last = match (sort.key, last) {
             (Key::Id, Value::Null) => Last::Id,
             (Key::CreatedAt | Key::UpdatedAt, Value::Number(micros)) => {
-                Last::Time(timestamp::from_micros(micros.as_i64()?)?)
+                Last::Time(Some(timestamp::from_micros(micros.as_i64()?)?))
             }
             (Key::Title, Value::String(title)) if !title.contains('\0') => Last::Title(title),
             _ => return None,
@@ -151,7 +169,7 @@ mod tests {
             let last = match sort.key {
                 Key::Id => Last::Id,
                 Key::Title => Last::Title("Éclair 😀".into()),
-                Key::CreatedAt | Key::UpdatedAt => Last::Time(at),
+                Key::CreatedAt | Key::UpdatedAt => Last::Time(Some(at)),
             };
             let cursor = Cursor { sort, last, id: 7 };
             assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor), "{name}");

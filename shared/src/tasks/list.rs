@@ -4,11 +4,14 @@
 //! deep in the list costs what the first does, and tasks that come and go meanwhile neither
 //! repeat nor hide others.
 
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use super::{
     Task,
-    cursor::{Cursor, Key, Last, SORTS, Sort},
+    cursor::{self, SORTS, Sort},
     from_read,
     query::{ListQuery, Start},
 };
@@ -78,18 +81,14 @@ async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, sort: Sort, limit: i32
         let parameters: [Parameter; 2] = [(&after, Type::INT8), (&limit, Type::INT4)];
         return Ok(db.read(owner, call!("list_tasks($1, $2, $3)"), &parameters).await?);
     }
-    let (time, title) = match cursor.map(|cursor: &Cursor| &cursor.last) {
-        Some(Last::Time(at)) => (Some(*at), None),
-        Some(Last::Title(title)) => (None, Some(title.as_str())),
-        Some(Last::Id) | None => (None, None),
-    };
-    let after: Parameter = match sort.key {
-        Key::Id => (&after_id, Type::INT8),
-        Key::CreatedAt | Key::UpdatedAt => (&time, Type::TIMESTAMPTZ),
-        Key::Title => (&title, Type::VARCHAR),
-    };
+    let (last, kind) = cursor::after(sort, cursor);
     let mut parameters = query.filter.parameters();
-    parameters.extend([after, (&after_id, Type::INT8), (&skip, Type::INT4), (&limit, Type::INT4)]);
+    parameters.extend([
+        (last.as_ref() as &(dyn ToSql + Sync), kind),
+        (&after_id, Type::INT8),
+        (&skip, Type::INT4),
+        (&limit, Type::INT4),
+    ]);
     let (column, direction) = (sort.key.column(), if sort.descending { "desc" } else { "asc" });
     // $1 is the owner.
     let placeholders: Vec<_> = (1..=parameters.len() + 1).map(|number| format!("${number}")).collect();

@@ -25,10 +25,10 @@ BEGIN
     WHERE t.user_id = caller
       AND t.id >= least
       AND t.id <= greatest
-      AND (after_id IS NULL OR ({{expression}}, t.id) {{beyond}} (after, after_id))
+      AND (after_id IS NULL OR ({{value}}, t.id) {{beyond}} ({{after}}, after_id))
       AND (completed_is IS NULL OR t.completed = completed_is)
       AND (bytes IS NULL OR position(bytes IN convert_to(t.search_text, 'UTF8')) > 0)
-    ORDER BY {{expression}} {{direction}}, t.id {{direction}}
+    ORDER BY {{value}} {{direction}}, t.id {{direction}}
     OFFSET skip
     LIMIT page;
     IF NOT FOUND AND NOT {{functions}}.user_exists() THEN
