@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared::{auth::UserIds, release::Names};
 use tokio_postgres::{Row, Transaction};
 
-use crate::{run::Failure, schema};
+use crate::{failure::Failure, query};
 
 /// Where the tasks are unless the event says so: what `SQLModel` calls the table of a class `Task` or `Tasks`.
 const USUAL_NAMES: [&str; 2] = ["task", "tasks"];
@@ -76,7 +76,7 @@ struct Source {
 /// Checks that there are tables to adopt into.
 pub(crate) async fn check(transaction: &Transaction<'_>) -> Result<(), Failure> {
     let there = "SELECT 1 WHERE to_regclass($1) IS NOT NULL";
-    if schema::first_row(transaction, there, "task_api.task").await?.is_some() {
+    if query::first_row(transaction, there, "task_api.task").await?.is_some() {
         return Ok(());
     }
     let problem = "there is no table for the tasks yet: invoke this function with {\"action\": \"up\"} first";
@@ -148,10 +148,10 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
     let mut found = Vec::new();
     for name in &candidates {
         let parts: Vec<_> = name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
-        found.extend(schema::find_table(transaction, &parts.join("."), FIND).await?);
+        found.extend(query::find_table(transaction, &parts.join("."), FIND).await?);
     }
     // What others may have made in the schema of the table is not to be called.
-    schema::fix_search_path(transaction).await?;
+    query::fix_search_path(transaction).await?;
     let row = match found.as_slice() {
         [row] => row,
         [] => return fail(format!("there is no table {}: name it with \"from\"", candidates.join(" or "))),
@@ -164,7 +164,7 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
     if row.get("hides_rows") {
         return fail(format!("{table} hides rows from {migrator} by row-level security: migrate as its owner"));
     }
-    Ok(Source { table, columns: schema::columns(row) })
+    Ok(Source { table, columns: query::columns(row) })
 }
 
 impl Source {

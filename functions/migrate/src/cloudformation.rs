@@ -12,11 +12,7 @@ use serde_json::{Value, json};
 use shared::web;
 use tokio::time::Instant;
 
-use crate::{
-    report::Report,
-    request::Request,
-    run::{self, Database, Failure},
-};
+use crate::{connection::Database, failure::Failure, report::Report, request::Request, run};
 
 /// The time that is kept for the answer: [`ATTEMPTS`] that take [`PUT_TIMEOUT`] each.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(20);

@@ -1,11 +1,24 @@
-//! A connection of the migrations' own: not pooled, and nobody's, so it can do anything.
+//! The database, and a connection to it as the migrations' user: not pooled, and without an owner of rows.
 
-use shared::{db, telemetry};
+use shared::{auth::UserIds, config::UsersTable, db, telemetry};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config};
 
-use crate::run::Failure;
+use crate::failure::Failure;
 
+/// The database, and who uses it.
+pub(crate) struct Database {
+    /// Where migrations run.
+    pub(crate) config: Config,
+    /// The role that routes log in as.
+    pub(crate) login: Option<String>,
+    /// The kind of ids that users have.
+    pub(crate) user_ids: UserIds,
+    /// Where users are.
+    pub(crate) users_table: UsersTable,
+}
+
+/// An open connection.
 pub(crate) struct Connection {
     pub(crate) client: Client,
     driver: JoinHandle<()>,

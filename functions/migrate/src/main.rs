@@ -15,6 +15,8 @@
 mod adopt;
 mod cloudformation;
 mod connection;
+mod failure;
+mod query;
 mod report;
 mod request;
 mod run;
@@ -28,10 +30,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use shared::config::{ConfigError, Env};
 
-use crate::{
-    request::Request,
-    run::{Database, Failure},
-};
+use crate::{connection::Database, failure::Failure, request::Request};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(shared::telemetry::panic_hook));

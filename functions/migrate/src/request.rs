@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{adopt::Adoption, run::Failure};
+use crate::{adopt::Adoption, failure::Failure};
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,13 +3,12 @@
 
 use serde::Serialize;
 use shared::{auth::UserIds, db::RELEASE_SCHEMA, release::Names};
-use tokio_postgres::{
-    Row, Transaction,
-    types::{ToSql, Type},
-};
+use tokio_postgres::Transaction;
 
 use crate::{
-    run::{Database, Failure},
+    connection::Database,
+    failure::Failure,
+    query::{first_row, fix_search_path, query, value},
     users,
 };
 
@@ -142,11 +141,6 @@ pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failur
     // What is asked needs none of the other names.
     let names = Names { role: String::new(), login: String::new(), user_ids: UserIds::default(), users: None };
     functions_state(transaction, &names).await
-}
-
-/// From here on every name is qualified. What Postgres prints, and fingerprints are of, depends on it.
-pub(crate) async fn fix_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
-    transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await.map_err(Failure::database)
 }
 
 async fn functions_state(transaction: &Transaction<'_>, names: &Names) -> Result<State, Failure> {
@@ -293,61 +287,4 @@ async fn set_comment(transaction: &Transaction<'_>, schema: &str, comment: &serd
     // JSON has no quotation mark of SQL's in it but what is in its texts.
     let text = comment.to_string().replace('\'', "''");
     transaction.batch_execute(&format!("COMMENT ON SCHEMA {schema} IS '{text}'")).await.map_err(Failure::schema)
-}
-
-/// The one value of a query.
-async fn query<T: for<'a> tokio_postgres::types::FromSql<'a>>(
-    transaction: &Transaction<'_>,
-    sql: &str,
-) -> Result<T, Failure> {
-    Ok(transaction.query_one(sql, &[]).await.map_err(Failure::database)?.get(0))
-}
-
-/// The one value of a query with a text.
-async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    text: &str,
-) -> Result<T, Failure> {
-    let row = first_row(transaction, sql, text).await?;
-    row.map(|row| row.get(0)).ok_or_else(|| Failure::Database("a query has no row".into()))
-}
-
-/// The columns of a table `c` and their types, in a query for [`find_table`]: what `{{columns}}` stands for.
-const COLUMNS: &str = "ARRAY(
-            SELECT a.attname::TEXT
-            FROM pg_catalog.pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum
-        ) AS column_names,
-        ARRAY(
-            SELECT format_type(COALESCE(NULLIF(t.typbasetype, 0), t.oid), NULL)
-            FROM pg_catalog.pg_attribute AS a
-            JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY a.attnum
-        ) AS column_types";
-
-/// The columns in the row of such a query, and their types.
-pub(crate) fn columns(row: &Row) -> Vec<(String, String)> {
-    let (names, types): (Vec<String>, Vec<String>) = (row.get("column_names"), row.get("column_types"));
-    names.into_iter().zip(types).collect()
-}
-
-/// What a query answers of a table, which is found on the search path by its quoted name. The query sees nothing
-/// but Postgres' own functions and operators.
-pub(crate) async fn find_table(transaction: &Transaction<'_>, name: &str, sql: &str) -> Result<Option<Row>, Failure> {
-    let number = first_row(transaction, "SELECT pg_catalog.to_regclass($1)::pg_catalog.OID", name).await?;
-    let Some(number) = number.and_then(|row| row.get::<_, Option<u32>>(0)) else { return Ok(None) };
-    fix_search_path(transaction).await?;
-    let row = first_row(transaction, &sql.replace("{{columns}}", COLUMNS), &number.to_string()).await?;
-    transaction.batch_execute("SET LOCAL search_path TO DEFAULT").await.map_err(Failure::database)?;
-    Ok(row)
-}
-
-/// The first row of a query with a text, if there is one.
-pub(crate) async fn first_row(transaction: &Transaction<'_>, sql: &str, text: &str) -> Result<Option<Row>, Failure> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&text, Type::TEXT)];
-    let rows = transaction.query_typed(sql, &parameters).await.map_err(Failure::database)?;
-    Ok(rows.into_iter().next())
 }

@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::{UserId, UserIds, token::object};
+use super::{UserId, UserIds, encoding::object};
 use crate::config;
 
 /// How far the clocks of issuer and API may differ.

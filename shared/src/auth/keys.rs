@@ -50,7 +50,7 @@ impl Key {
             return Err("its key_ops are without verify");
         }
         let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| "it is broken")?;
-        let bytes = |text: &str| super::token::decode(text).map(|bytes| bytes.len());
+        let bytes = |text: &str| super::encoding::decode(text).map(|bytes| bytes.len());
         let algorithms: &[Algorithm] = match (&jwk.algorithm, common.key_algorithm) {
             (AlgorithmParameters::OctetKeyPair(pair), None | Some(KeyAlgorithm::EdDSA))
                 if pair.curve == EllipticCurve::Ed25519 && bytes(&pair.x) == Some(KEY_BYTES) =>

@@ -38,6 +38,7 @@
 //! ```
 
 mod claims;
+mod encoding;
 mod jwks;
 mod key_server;
 mod keys;

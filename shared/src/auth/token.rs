@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto, errors::ErrorKind};
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::time::Instant;
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     Caller,
     claims::ClaimRules,
+    encoding::{decode, object},
     jwks::{KeyCache, Newer},
     keys::KeySet,
 };
@@ -208,15 +208,4 @@ impl<'a> Parts<'a> {
         let (header, payload) = message.split_once('.')?;
         Some(Self { header, payload, signature, message })
     }
-}
-
-/// Decodes a value of a token or key (RFC 7515, section 2).
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-/// Reads a JSON object. Of an array, serde would take the values in the order of the fields.
-pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    let is_object = json.trim_ascii_start().starts_with(b"{");
-    is_object.then(|| serde_json::from_slice(json).ok())?
 }
