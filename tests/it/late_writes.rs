@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use devtools::signal::{self, Signal};
 use serde_json::{Value, json};
+use shared::db::RELEASE_SCHEMA;
 use tests::{Api, Request, postgres::Database, token};
 
 /// The server's process that serves the API, which it has all to itself.
@@ -68,6 +69,48 @@ async fn a_write_is_not_committed_after_its_503() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(api.database.value::<String>(rows).await, before, "{name}");
+    }
+}
+
+/// The server begins in time, and is not done by the deadline: nothing is committed.
+#[tokio::test]
+async fn a_write_that_ends_late_is_not_committed() {
+    let database = Database::migrated().await;
+    database.users(&[1]).await;
+    let id = database.task(1, "old").await;
+    let slow = "CREATE FUNCTION slow() RETURNS TRIGGER LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(0.1); RETURN COALESCE(NEW, OLD); END'";
+    database.execute(slow).await;
+    for table in ["task_api.task", "\"user\""] {
+        let trigger = format!(
+            "CREATE TRIGGER slow BEFORE INSERT OR UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION slow()"
+        );
+        database.execute(&trigger).await;
+    }
+    let rows = r#"SELECT (SELECT json_agg(t ORDER BY id)::TEXT FROM task AS t) || (SELECT json_agg(u)::TEXT FROM "user" AS u)"#;
+    let before: String = database.value(rows).await;
+    for (function, parameters) in [
+        ("update_task", format!("{id}, NULL, 'late', FALSE, NULL, NULL")),
+        ("complete_task", format!("{id}, NULL, TRUE")),
+        ("create_task", "'late', NULL, 100, NULL, NULL".to_owned()),
+        ("create_task", "'late', NULL, 100, 'key', '\\x00'".to_owned()),
+        ("delete_task", format!("{id}, NULL")),
+        ("update_me", "'late', FALSE, NULL".to_owned()),
+        ("delete_me", String::new()),
+    ] {
+        let separator = if parameters.is_empty() { "" } else { ", " };
+        let call = |time: &str| {
+            format!(
+                "SELECT outcome FROM {RELEASE_SCHEMA}.{function}(1, clock_timestamp() + INTERVAL '{time}', 5000{separator}{parameters})"
+            )
+        };
+        let late = database.client.batch_execute(&call("50 milliseconds")).await.expect_err(function);
+        assert_eq!(late.code().map(tokio_postgres::error::SqlState::code), Some("TA001"), "{function}: {late:?}");
+        assert_eq!(database.value::<String>(rows).await, before, "{function}");
+        // With more time the same is done, and undone here.
+        database.execute("BEGIN").await;
+        assert_eq!(database.value::<String>(&call("10 seconds")).await, "ok", "{function}");
+        database.execute("ROLLBACK").await;
     }
 }
 
