@@ -1,19 +1,19 @@
-//! Timestamps: as pydantic writes them, and as Postgres can hold them.
+//! Timestamps, in pydantic's format and within Postgres's range.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serializer;
 
-/// A timestamp of the description of the API.
+/// The example in the description of the API.
 #[cfg(feature = "openapi")]
 pub(crate) const EXAMPLE: &str = "2026-01-02T03:04:05.123456Z";
 
-/// RFC 3339 in UTC with `Z`, and either six digits of a second or none when they would be zero: for
+/// Writes RFC 3339 in UTC with `Z`, with six digits of a second, or none if they would all be zero. For
 /// `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*at))
 }
 
-/// As [`serialize`], and null for none.
+/// As [`serialize`], with null for `None`.
 #[allow(clippy::ref_option)] // Serde's signature.
 pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
@@ -37,7 +37,7 @@ pub(crate) fn text(at: DateTime<Utc>) -> String {
     text
 }
 
-/// The time now in milliseconds, for the log.
+/// The current time with milliseconds, for the log.
 pub(crate) fn now() -> String {
     let now = Utc::now();
     let mut text = to_the_second(now);
@@ -57,7 +57,7 @@ fn to_the_second(at: DateTime<Utc>) -> String {
             two_digits(&mut text, year.unsigned_abs() / 100);
             two_digits(&mut text, year.unsigned_abs());
         }
-        // RFC 3339 has no other years; Postgres has, and nobody's task.
+        // RFC 3339 does not have other years. Postgres does, but no task has one.
         year => text.push_str(&year.to_string()),
     }
     for (before, number) in
