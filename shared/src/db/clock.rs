@@ -34,9 +34,9 @@ impl ServerClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Sample { server, received: Instant::now() });
     }
 
-    /// `instant` by the server's clock, rounded to the early side: the time that the server last told, plus what has
-    /// passed here since, less [`CLOCK_TOLERANCE`]. The time that its answer took to arrive is not added. So a write may
-    /// be refused a little early, and is never committed late.
+    /// `instant` by the server's clock, rounded to the early side: the time that the server last told, plus the time
+    /// that has passed here since, less [`CLOCK_TOLERANCE`]. The time that the answer took to arrive is not added.
+    /// So a write may be refused a little early, and is never committed late. `None` before the first answer.
     pub(super) fn to_server_time(&self, instant: Instant) -> Option<DateTime<Utc>> {
         let sample = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let tolerance = TimeDelta::from_std(CLOCK_TOLERANCE).ok()?;
