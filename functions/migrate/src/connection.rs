@@ -29,14 +29,14 @@ impl Connection {
         let failed = |error: &(dyn std::error::Error + 'static)| Failure::Connect(telemetry::causes(error).join(": "));
         let tls = db::tls(config).map_err(|error| failed(&error))?;
         let (client, connection) = db::with_defaults(config).connect(tls).await.map_err(|error| failed(&error))?;
-        // What ends the connection, the statement at hand reports.
+        // The running statement reports an error that ends the connection.
         let driver = tokio::spawn(async { drop(connection.await) });
         Ok(Self { client, driver })
     }
 }
 
 impl Drop for Connection {
-    /// Ends the session, and with it a transaction that was abandoned.
+    /// Ends the session, and so rolls back an open transaction.
     fn drop(&mut self) {
         self.driver.abort();
     }
