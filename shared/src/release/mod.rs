@@ -3,7 +3,6 @@
 //! SQL is deployed like code. The functions of a release are in their own schema, named by a hash of their SQL. So
 //! the functions of the release before keep their SQL functions while the new ones take over, and a release that is
 //! rolled back finds its own again.
-//! release that is rolled back finds its own again.
 
 use crate::{auth::UserIds, db::RELEASE_SCHEMA, tasks};
 
