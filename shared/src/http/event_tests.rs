@@ -16,7 +16,7 @@ fn events() -> Vec<(String, String)> {
     let mut events = Vec::new();
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"));
     for function in fs::read_dir(folder).unwrap() {
-        // `events/` has files beside the folders: a page, and a script of SQL.
+        // `events/` also has a file: `fixture.sql`.
         let Ok(files) = fs::read_dir(function.unwrap().path()) else { continue };
         for file in files {
             let path = file.unwrap().path();
