@@ -7,7 +7,7 @@ const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
 
 /// The maximum size of the body as a string within Lambda's answer, in bytes. An answer may have
 /// [6 MB](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) in all, and each quotation mark
-/// and each backslash counts twice there. 64 KiB stay for status and headers.
+/// and each backslash counts twice there. The rest is for status and headers.
 const MAX_ESCAPED_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
 
 /// The beginning of a list: as many items as fit.
