@@ -22,8 +22,8 @@ pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, seri
     }
 }
 
-/// The digits one by one: a list has two timestamps a task, and chrono's formatter, which reads a
-/// pattern each time, would take a fifth of all its instructions.
+/// Writes digit by digit, because a list has two timestamps per task. Chrono's formatter reads a pattern each time
+/// and would take a fifth of all instructions of a list.
 pub(crate) fn text(at: DateTime<Utc>) -> String {
     let mut text = to_the_second(at);
     let micros = at.timestamp_subsec_micros();
@@ -79,12 +79,12 @@ fn last_digit(number: u32) -> char {
     char::from_digit(number % 10, 10).unwrap_or('0')
 }
 
-/// An instant that Postgres can hold, from RFC 3339, without what is finer than a microsecond.
+/// An instant in the years 1 to 9999, from RFC 3339, cut off after microseconds. `None` for any other text.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     from_micros(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
 }
 
-/// An instant that Postgres can hold, from microseconds of Unix time.
+/// An instant in the years 1 to 9999, from microseconds of Unix time. `None` outside of these years.
 pub(crate) fn from_micros(micros: i64) -> Option<DateTime<Utc>> {
     const YEAR_1: i64 = -62_135_596_800_000_000;
     const YEAR_10000: i64 = 253_402_300_800_000_000;

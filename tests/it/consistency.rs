@@ -183,7 +183,7 @@ fn only_the_stores_know_sql() {
     }
 }
 
-/// The modules that code names below `root`: with `crate::`, those of `crate::http::…` and of `use crate::{…}`.
+/// The modules that some code names below `root`. For `crate::`: in `crate::http::…`, and in `use crate::{…}`.
 fn modules_named(code: &str, root: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for after in code.split(root).skip(1) {
@@ -214,8 +214,8 @@ fn modules_named(code: &str, root: &str) -> BTreeSet<String> {
     found
 }
 
-/// Checks that a folder's modules can be read from the bottom up: none needs one that needs it. What describes the API is
-/// apart: types say there what they are, and it is built for developers alone.
+/// Checks that a folder's modules do not depend on each other in circles, so that they can be read from the bottom up.
+/// The module `openapi` is an exception: types describe themselves with it, and only developers build it.
 fn check_no_circles(folder: &str, root: &str, expected: [&str; 2]) {
     let module = |file: &str| file.strip_prefix(folder).unwrap()[1..].split(['/', '.']).next().unwrap().to_owned();
     let files: Vec<_> = sources(folder).into_iter().map(|(file, code)| (module(&file), code)).collect();
@@ -224,7 +224,7 @@ fn check_no_circles(folder: &str, root: &str, expected: [&str; 2]) {
     let tops = ["lib", "main", "mod", "openapi"];
     for (module, code) in files.iter().filter(|(module, _)| !tops.contains(&module.as_str())) {
         let named = modules_named(code, root).into_iter().map(|name| match name.as_str() {
-            // What `lib.rs` has at the top.
+            // The names that `lib.rs` exports at the top.
             "Error" | "Result" => "error".to_owned(),
             "Text" => "text".to_owned(),
             "State" | "App" => "app".to_owned(),
@@ -233,10 +233,10 @@ fn check_no_circles(folder: &str, root: &str, expected: [&str; 2]) {
         let named = named.filter(|name| modules.contains(name) && name != module && name != "openapi");
         needs.entry(module.clone()).or_default().extend(named);
     }
-    // A check that sees nothing would find nothing.
+    // The check must find a known dependency, or it would not find a circle either.
     let [one, other] = expected;
     assert!(needs[one].contains(other), "{needs:?}");
-    // What needs nothing that is left is taken away, until nothing is left, or only circles are.
+    // Removes modules whose dependencies are all removed, until no module is left, or only circles are.
     while !needs.is_empty() {
         let left: BTreeSet<_> = needs.keys().cloned().collect();
         let before = needs.len();
@@ -252,7 +252,7 @@ fn modules_have_no_circles() {
     check_no_circles("functions/migrate/src", "crate::", ["run", "schema"]);
 }
 
-/// Numbers that a status code may be, in code that is looked at: a title's length and times are written otherwise.
+/// Numbers in the code that may be status codes. Known other numbers are removed first.
 fn status_codes(code: &str) -> Vec<u32> {
     // The issuer's status codes, lengths, and times.
     let code =

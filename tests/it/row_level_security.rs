@@ -14,7 +14,7 @@ use tests::{Api, Request, SECRET, identity::Identity, pgbouncer::PASSWORD, postg
 
 use crate::sql;
 
-/// The owner that a token of `user` proves.
+/// The owner that a token of `user` gives.
 async fn owner(user: i32) -> Owner {
     owner_of(Identity::DEFAULT, user).await
 }

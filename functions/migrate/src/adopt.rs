@@ -150,7 +150,7 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
         let parts: Vec<_> = name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
         found.extend(query::find_table(transaction, &parts.join("."), FIND).await?);
     }
-    // What others may have made in the schema of the table is not to be called.
+    // From here on, objects that others have created in the table's schema cannot be called by their bare names.
     query::fix_search_path(transaction).await?;
     let row = match found.as_slice() {
         [row] => row,

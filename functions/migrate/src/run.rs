@@ -26,7 +26,7 @@ const HISTORY: &str = "task_api.refinery_schema_history";
 /// How often a run is tried while another run creates the first tables at the same moment.
 const ATTEMPTS: usize = 3;
 
-/// Does what is asked for within `time`.
+/// Does what the event asks for, within `time`.
 pub(crate) async fn run(database: &Database, request: &Request, time: Duration) -> Result<Report, Failure> {
     let attempts = async {
         for _ in 1..ATTEMPTS {

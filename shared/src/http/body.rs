@@ -65,7 +65,7 @@ impl Field for bool {
 }
 
 impl Field for DateTime<Utc> {
-    /// RFC 3339 with an offset from UTC. What is finer than a microsecond is cut off, as Postgres does not keep it.
+    /// RFC 3339 with an offset from UTC, cut off after microseconds, which is Postgres's resolution.
     fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
         let Value::String(text) = value else {
             return Err(Problem::new("datetime_type", loc, "Input should be a valid datetime", value.clone()));

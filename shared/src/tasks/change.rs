@@ -18,7 +18,7 @@ use crate::{
 /// As [`super::get`], and [`crate::Error::PreconditionFailed`] when the task's version is not in `if_match`.
 pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
-    // Every field: one that is added does not compile without its place here.
+    // Names every field, so that a new field does not compile without its place here.
     let TaskChanges { title, description, completed } = changes;
     let parameters: [Parameter; 6] = [
         (&id.0, Type::INT8),

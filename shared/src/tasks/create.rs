@@ -33,7 +33,7 @@ pub async fn create(
     key: Option<&IdempotencyKey>,
     max_tasks: i32,
 ) -> Result<Created> {
-    // Every field: one that is added does not compile without its place here.
+    // Names every field, so that a new field does not compile without its place here.
     let NewTask { title, description } = task;
     let (key_text, fingerprint) = (key.map(IdempotencyKey::as_str), key.map(|_| task.fingerprint()));
     let parameters: [Parameter; 5] = [
