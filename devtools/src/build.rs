@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the artefacts that are deployed, one zip per function.
+//! `cargo xtask build`: the artefacts to deploy, one zip per function.
 
 use std::{
     fs,
@@ -17,19 +17,20 @@ use crate::{
     ui::step,
 };
 
-/// The glibc of Amazon Linux 2023: an artefact must not use symbols of a newer one.
+/// The version of glibc on Amazon Linux 2023. An artefact must not use symbols of a newer version.
 const GLIBC: (u32, u32) = (2, 34);
 
-/// The largest zip of a function of the API, in bytes.
+/// The maximum size of the zip of an API function, in bytes.
 const BUDGET: usize = 4 * 1024 * 1024;
 
-/// The largest zip of the migrate function. No user waits for its cold start.
+/// The maximum size of the migrate function's zip, in bytes. It may be larger, because no user waits for its cold
+/// start.
 const MIGRATE_BUDGET: usize = 6 * 1024 * 1024;
 
-/// The processors that Lambda has.
+/// The processors that Lambda offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Processor {
-    /// AWS Graviton, for which the artefacts are deployed.
+    /// AWS Graviton, which the deployed artefacts are built for.
     Arm64,
     /// Intel and AMD.
     X86_64,
@@ -43,7 +44,7 @@ impl Processor {
         }
     }
 
-    /// Where the artefacts are. `template.yaml` deploys the first.
+    /// The folder with the artefacts. `template.yaml` deploys those for [`Processor::Arm64`].
     #[must_use]
     pub fn folder(self) -> PathBuf {
         target().join(match self {
@@ -52,19 +53,19 @@ impl Processor {
         })
     }
 
-    /// Where the artefacts of a test are, which are not all of them.
+    /// The folder with the artefacts for a test, which needs only some of them.
     #[must_use]
     pub fn test_folder(self) -> PathBuf {
         self.folder().with_extension("test")
     }
 
-    /// Where the binary of an artefact is.
+    /// The binary of an artefact.
     #[must_use]
     pub fn binary(self, name: &str) -> PathBuf {
         self.folder().join(name).join("bootstrap")
     }
 
-    /// The processor of this machine, when artefacts run here.
+    /// The processor of this machine, if artefacts can run here.
     #[must_use]
     pub fn here() -> Option<Self> {
         if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
@@ -84,12 +85,12 @@ pub async fn debug() -> Result<()> {
     if status.success() { Ok(()) } else { Err(anyhow!("The functions do not build.")) }
 }
 
-/// Builds every function and prints how large the zips are.
+/// Builds every function and prints the sizes of the zips.
 pub async fn run(processor: Processor) -> Result<()> {
     run_with(processor, &[]).await
 }
 
-/// Builds some functions for a test, into a folder of its own, so that the folder to deploy always has all of them.
+/// Builds some functions for a test, into another folder, so that the folder to deploy always has all functions.
 pub async fn some(processor: Processor, functions: &[&str]) -> Result<()> {
     compile(processor, &processor.test_folder(), functions.iter().copied()).await?;
     for function in functions {
@@ -103,7 +104,7 @@ pub async fn some(processor: Processor, functions: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// As [`run`], with other binaries of the workspace, which are not deployed.
+/// As [`run`], plus other binaries of the workspace, which are not deployed.
 pub async fn run_with(processor: Processor, others: &[&str]) -> Result<()> {
     let functions = names()?;
     let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
@@ -129,7 +130,7 @@ pub async fn run_with(processor: Processor, others: &[&str]) -> Result<()> {
     Err(anyhow!(too_large.join("\n")))
 }
 
-/// The functions, by their folders.
+/// The names of the functions: the folders in `functions/`.
 fn names() -> Result<Vec<String>> {
     let folder = root().join("functions");
     let mut names = Vec::new();
@@ -143,8 +144,8 @@ fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Compiles for [`run_with`] on x86-64 with the lowest priority, while this machine waits for something else. The
-/// output goes to a file, as [`run_with`] repeats what is wrong.
+/// Compiles the binaries of [`run_with`] on x86-64 with the lowest priority, while this machine waits for something
+/// else. The output goes to a file, because [`run_with`] prints errors again.
 pub async fn in_background(others: &[&str]) -> Result<()> {
     let functions = names()?;
     let binaries = functions.iter().map(String::as_str).chain(others.iter().copied());
@@ -152,7 +153,7 @@ pub async fn in_background(others: &[&str]) -> Result<()> {
     let mut command = compiler(Processor::X86_64, &Processor::X86_64.folder(), binaries).await?;
     let mut child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()?;
     if let Some(id) = child.id() {
-        // Where that fails, the build only runs with a higher priority.
+        // If this fails, the build only runs with a higher priority.
         let _ = std::process::Command::new("renice")
             .args(["-n", "19", "-p", &id.to_string()])
             .stdout(Stdio::null())
@@ -162,8 +163,8 @@ pub async fn in_background(others: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Compiles them all at once. The same commit has to give the same bytes wherever it is built, so
-/// the folders of this machine and the time are kept out of them.
+/// Compiles all binaries at once. The same commit must give the same bytes on every machine, so the binaries contain
+/// no folder of this machine and no time.
 async fn compile(processor: Processor, folder: &Path, binaries: impl Iterator<Item = &str>) -> Result<()> {
     step("Building the artefacts (a first time takes ten minutes)");
     let status = compiler(processor, folder, binaries).await?.status().await?;
@@ -182,7 +183,8 @@ async fn compiler(processor: Processor, folder: &Path, binaries: impl Iterator<I
     let mut command = cargo(cargo_lambda);
     command.args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"]).arg(folder);
     for binary in binaries {
-        // By package: without one, features that developer commands need of `shared` would be in the artefacts.
+        // One `--package` for each binary: otherwise the artefacts would include features of `shared` that only
+        // developer commands need.
         command.args(["--package", binary, "--bin", binary]);
     }
     command
@@ -193,7 +195,7 @@ async fn compiler(processor: Processor, folder: &Path, binaries: impl Iterator<I
     Ok(command)
 }
 
-/// Refuses a binary that would not start on Lambda, by the versions of the symbols it names.
+/// Refuses a binary that would not start on Lambda, because it names symbols of a newer glibc.
 fn check_glibc(function: &str, binary: &[u8]) -> Result<()> {
     match newest_glibc(binary) {
         Some(version) if version <= GLIBC => Ok(()),
@@ -216,7 +218,7 @@ fn newest_glibc(binary: &[u8]) -> Option<(u32, u32)> {
     minors.max().map(|minor| (2, minor))
 }
 
-/// A zip with the binary and the roots that it trusts. It has no time in it.
+/// Makes a zip with the binary and the root certificates that it trusts. The zip contains no time.
 fn pack(binary: &[u8]) -> Result<Vec<u8>> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
@@ -247,7 +249,7 @@ mod tests {
         assert!(check_glibc("x", b"GLIBC_2.35\0").is_err());
     }
 
-    /// What describes the API is for `cargo xtask generate`.
+    /// The artefacts do not need the crates that describe the API, which are for `cargo xtask generate`.
     #[test]
     fn artefacts_have_no_developer_dependencies() {
         let mut command = std::process::Command::new("cargo");

@@ -1,9 +1,9 @@
-//! `.env` files, read as [python-dotenv](https://github.com/theskumar/python-dotenv) reads them: the file that
-//! a FastAPI backend had works as it is.
+//! Reads `.env` files in the same way as [python-dotenv](https://github.com/theskumar/python-dotenv), so that the
+//! file of a FastAPI backend works unchanged.
 
 use std::collections::BTreeMap;
 
-/// The variables of a file. `environment` has the values that `${NAME}` stands for, before those of the file.
+/// The variables of a file. `${NAME}` stands for a value of `environment`, or else for a value from the file.
 pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -18,8 +18,8 @@ pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> BTreeM
     values
 }
 
-/// The name and the value that a text starts with, and the text after its line. A line that is not understood, a
-/// comment, and a name without a value are none.
+/// The name and the value at the start of a text, and the text after that line. The first part is `None` for a
+/// comment, for a name without a value, and for a line with a syntax error.
 fn binding(text: &str) -> (Option<(String, String)>, &str) {
     let nothing = || (None, text.split_once(['\n', '\r']).map_or("", |(_, after)| after));
     let Some((name, rest)) = name(text) else { return nothing() };
@@ -56,7 +56,7 @@ fn name(text: &str) -> Option<(String, &str)> {
     (end > 0).then(|| (text[..end].to_owned(), &text[end..]))
 }
 
-/// A value in quotation marks, which may go over several lines, and what comes after it.
+/// A value in quotation marks, which may span several lines, and the text after it.
 fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     let mut letters = text.char_indices().skip(1);
     let mut value = String::new();
@@ -88,7 +88,7 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     None
 }
 
-/// The rest of a line without its comment, which blanks come before.
+/// The rest of a line without its comment. A comment begins after white space.
 fn unquoted(text: &str) -> (String, &str) {
     let end = text.find(['\n', '\r']).unwrap_or(text.len());
     let (line, rest) = text.split_at(end);
@@ -110,7 +110,7 @@ fn interpolate(value: &str, of: impl Fn(&str) -> Option<String>) -> String {
         };
         let (name, default) = inside.split_once(":-").map_or((inside, None), |(name, default)| (name, Some(default)));
         if name.contains(':') {
-            // Not a variable.
+            // A name with a colon is not a variable.
             result.push_str("${");
             result.push_str(inside);
             result.push('}');
@@ -133,7 +133,7 @@ mod tests {
         parse(FILE, |name| (name == "HOME_OF_THE_TEST").then(|| "/home".to_owned()))
     }
 
-    /// What python-dotenv itself makes of the same file; `None` of its values are names without a value.
+    /// The result of python-dotenv for the same file. Its `None` stands for a name without a value.
     #[test]
     fn it_reads_what_python_dotenv_reads() {
         let Some(python) = env::var_os("TEST_ISSUERS") else {

@@ -1,7 +1,8 @@
-//! What `xtask`, the benchmark, the fault suite and the tests' harness share: finding and installing tools, starting
-//! Postgres and other programs, settings, builds, and what the user sees.
+//! Code that `xtask`, the benchmark, the fault suite and the tests share: finding and installing tools, starting
+//! Postgres and other programs, settings, builds, and output for the user.
 
-// Each function that can fail says in its error what went wrong and what helps; repeating that above each adds nothing.
+// The errors themselves say what went wrong and what helps. An `# Errors` section on each function would repeat
+// that.
 #![allow(clippy::missing_errors_doc)]
 
 pub mod build;

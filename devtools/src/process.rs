@@ -1,4 +1,4 @@
-//! Programs that a command starts: waiting until they listen, and ending them.
+//! Programs that a command starts: waiting until they listen, and stopping them.
 
 use std::{
     os::unix::process::CommandExt,
@@ -18,27 +18,27 @@ use tokio::{
 
 use crate::signal::{self, Signal};
 
-/// How long a program may take to listen.
+/// The time limit for a program to listen.
 const START: Duration = Duration::from_mins(1);
 
-/// How long the processes of a group may take to stop.
+/// The time limit for the processes of a group to stop.
 const STOP: Duration = Duration::from_secs(5);
 
-/// How often a program is looked at while something waits for it.
+/// How often a program's state is checked while something waits for it.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// A running program. The program and all processes that it has started stop when this is dropped.
+/// A running program. When this is dropped, the program and all processes that it has started stop.
 pub struct Group(Child);
 
 impl Group {
     /// Starts a program.
     pub fn start(command: &mut Command) -> Result<Self> {
-        // In a group of its own, so that a Ctrl-C reaches this process only, which then stops everything in order.
+        // A separate group, so that Ctrl-C reaches only this process, which then stops the others in order.
         command.as_std_mut().process_group(0);
         command.spawn().map(Self).with_context(|| command.as_std().get_program().display().to_string())
     }
 
-    /// Waits until the program listens on a port of a host. `what` names the program in messages.
+    /// Waits until the program listens on a port of a host. `what` is the program's name in messages.
     pub async fn wait_until_it_listens(&mut self, what: &str, host: &str, port: u16) -> Result<()> {
         wait_until_it_listens(&mut self.0, what, (host, port), START).await
     }
@@ -50,7 +50,7 @@ impl Group {
 }
 
 impl Drop for Group {
-    /// Asks all of them to end, and kills those that do not.
+    /// Asks all processes of the group to end, and kills those that do not.
     fn drop(&mut self) {
         let Some(id) = self.0.id() else { return };
         end(&mut self.0, |id| signal::send_to_group(id, Signal::SIGINT), STOP);
@@ -58,8 +58,8 @@ impl Drop for Group {
     }
 }
 
-/// Waits until a program listens on a port of a host, and fails when it ends before or does not listen within `limit`.
-/// `what` names the program in messages.
+/// Waits until a program listens on a port of a host. Fails when the program ends first, or does not listen within
+/// `limit`. `what` is the program's name in messages.
 pub async fn wait_until_it_listens(
     child: &mut Child,
     what: &str,
@@ -79,10 +79,10 @@ pub async fn wait_until_it_listens(
     Ok(())
 }
 
-/// Asks a program to end, and waits until it has ended, but no longer than `patience`. `ask` gets the program's id and
-/// says whether the signal was sent.
+/// Asks a program to end, and waits at most `patience` for that. `ask` gets the program's id, and returns whether
+/// the signal was sent.
 ///
-/// It blocks, so that a destructor can call it.
+/// This blocks, so that a destructor can call it.
 pub fn end(child: &mut Child, ask: impl FnOnce(u32) -> bool, patience: Duration) {
     let Some(id) = child.id() else { return };
     let asked = ask(id);
@@ -92,7 +92,7 @@ pub fn end(child: &mut Child, ask: impl FnOnce(u32) -> bool, patience: Duration)
     }
 }
 
-/// Waits until the user presses Ctrl-C, or this process is asked to end in another way.
+/// Waits until the user presses Ctrl-C, or this process gets another signal to end.
 pub async fn interrupted() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! Where things are, and the variables of the environment and of `.env`.
+//! The folders of the project, and the variables of the environment and of `.env`.
 
 use std::{
     collections::BTreeMap,
@@ -17,22 +17,22 @@ use crate::dotenv;
 /// The root of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    // Cargo tells a program that it runs which package it is of. The folder of the build is the second choice, since
-    // the binary may have been copied to another machine.
+    // Cargo sets this variable for programs that it runs. The folder of the build is the second choice, because the
+    // binary may have been copied to another machine.
     let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let package = Path::new(&package);
-    // Packages lie at different depths.
+    // Packages are at different depths below the root.
     let root = package.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap_or(package);
     root.canonicalize().unwrap_or_else(|_| root.to_owned())
 }
 
-/// The folder for everything that is made here and not kept in git.
+/// The folder for all files that are generated here and not kept in git.
 pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// A command that runs cargo, or cargo-lambda, as from a shell. The variables that cargo sets for this program would
-/// make it build some crates again.
+/// A command that runs cargo, or cargo-lambda, as a shell would. With the variables that cargo has set for this
+/// program, it would build some crates again.
 pub fn cargo(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
@@ -43,7 +43,7 @@ pub fn cargo(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What functions are configured with.
+/// The variables that configure functions.
 const VARIABLES: [&str; 13] = [
     "DATABASE_URL",
     "DATABASE_URL_UNPOOLED",
@@ -60,11 +60,11 @@ const VARIABLES: [&str; 13] = [
     "CORS_ORIGINS",
 ];
 
-/// The variables that functions run with.
+/// The variables for functions.
 pub struct Settings(BTreeMap<String, String>);
 
 impl Settings {
-    /// The process's own variables and, where they are missing, those of `.env`.
+    /// The variables of this process, and those of `.env` that this process lacks.
     pub fn read() -> Result<Self> {
         let path = root().join(".env");
         let mut settings = if path.exists() {
@@ -75,7 +75,7 @@ impl Settings {
         } else {
             BTreeMap::new()
         };
-        // Migrations must not run on another database than functions.
+        // Migrations must not run on another database than the functions.
         if env::var_os("DATABASE_URL").is_some() {
             settings.remove("DATABASE_URL_UNPOOLED");
         }
@@ -89,7 +89,7 @@ impl Settings {
         Ok(Self(settings))
     }
 
-    /// The variables that sample events are replayed with: none of the user's own.
+    /// The variables for replaying sample events, without any variable of the user.
     #[must_use]
     pub fn of_events(database_url: &str) -> Self {
         let mut settings = Self(BTreeMap::new());
@@ -110,18 +110,18 @@ impl Settings {
         self.0.insert(name.into(), value.into());
     }
 
-    /// Sets a variable that has no value.
+    /// Sets a variable, unless it has a value.
     pub fn set_default(&mut self, name: &str, value: &str) {
         self.0.entry(name.into()).or_insert_with(|| value.into());
     }
 
-    /// The settings as the library of the functions takes them.
+    /// The settings in the form that the functions' library reads.
     #[must_use]
     pub fn env(&self) -> shared::config::Env {
         self.0.iter().collect()
     }
 
-    /// Checks what functions would refuse to start with, before anything is built.
+    /// Checks before a build what functions would check at their start.
     pub fn check(&self) -> Result<()> {
         let env = self.env();
         let checks = [
@@ -135,7 +135,7 @@ impl Settings {
         checks.into_iter().collect::<Result<(), _>>().map_err(|error| anyhow!(error.to_string()))
     }
 
-    /// The names and values, for the processes of the functions.
+    /// The names and values for the processes of the functions.
     pub fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! A small file system, to see what a full disk does.
+//! A small file system for tests of a full disk.
 
 use std::{
     fs,
@@ -10,24 +10,24 @@ use anyhow::Result;
 
 use crate::{postgres::Server, settings::target, tools::system::is_root};
 
-/// The options of the file system: its size, and that the server may write to it.
+/// The mount options: the size, and write access for the server.
 const OPTIONS: &str = "size=64m,mode=0777";
 
-/// A file system of its own in memory, which is soon full. It is unmounted when this is dropped.
+/// A separate file system in memory, which fills up soon. It is unmounted when this is dropped.
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Whether this machine can have one: only root can mount it, and not in most containers.
+    /// Whether this machine can mount one. Only root can, and not in most containers.
     #[must_use]
     pub fn is_possible() -> bool {
         Self::mount().is_some()
     }
 
-    /// Mounts it; `None` where that does not work.
+    /// Mounts the file system. `None` if that fails.
     #[must_use]
     pub fn mount() -> Option<Self> {
         let folder = target().join("small-disk");
-        // An earlier run that was killed left one behind.
+        // An earlier run that was killed may have left a mount.
         unmount(&folder);
         let mounted = cfg!(target_os = "linux") && is_root() && fs::create_dir_all(&folder).is_ok() && {
             let mut mount = Command::new("mount");
@@ -37,7 +37,7 @@ impl SmallDisk {
         mounted.then_some(Self(folder))
     }
 
-    /// Makes a folder on it that belongs to the server's user.
+    /// Creates a folder on the file system that belongs to the server's user.
     pub fn folder_of(&self, server: &Server) -> Result<PathBuf> {
         let folder = self.0.join("tablespace");
         server.make_folder(&folder)?;
@@ -52,6 +52,6 @@ impl Drop for SmallDisk {
 }
 
 fn unmount(folder: &Path) {
-    // Most of the time nothing is mounted there, and this fails.
+    // Usually nothing is mounted there, and this fails.
     let _ = Command::new("umount").arg(folder).stderr(Stdio::null()).status();
 }

@@ -1,4 +1,4 @@
-//! Tokens to try the API with, signed as Better Auth would.
+//! Tokens for trying the API, signed as Better Auth would sign them.
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,13 +9,13 @@ use shared::auth::UserId;
 
 use crate::settings::Settings;
 
-/// A token of `user` that is good for so many hours.
+/// A token for `user` that expires after `hours`.
 pub fn mint(settings: &Settings, user: &str, hours: u32) -> Result<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_secs();
     let auth = settings.env().auth().map_err(|error| anyhow!(error.to_string()))?;
     let id = UserId::parse(auth.user_ids, user)
         .with_context(|| format!("{user:?} is no id of the kind that USER_IDS says, {}", auth.user_ids.name()))?;
-    // A path of names from the outermost object to the claim.
+    // The name of each object on the way to the claim, from the outside in.
     let path = auth.user_claim.as_deref().unwrap_or("sub");
     let claim = path.rsplit('.').fold(json!(id.to_string()), |value, name| json!({ name: value }));
     let Value::Object(mut claims) = claim else { bail!("{path} is no claim") };
@@ -26,7 +26,7 @@ pub fn mint(settings: &Settings, user: &str, hours: u32) -> Result<String> {
             claims.insert(claim.into(), pinned.into());
         }
     }
-    // Settings have one, unless it was taken away.
+    // The default settings have a secret, but a user may have removed it.
     let secret = auth.secret.ok_or_else(|| anyhow!("BETTER_AUTH_SECRET is missing, to sign a token with"))?;
     let key = EncodingKey::from_secret(&secret);
     encode(&Header::new(Algorithm::HS256), &claims, &key).context("the token")

@@ -1,11 +1,11 @@
-//! What the user sees: steps, what is under way, and tables.
+//! Output for the user: steps, progress, and tables.
 
 use std::{fmt::Display, sync::LazyLock, time::Duration};
 
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// All bars and spinners of this process. They step aside while a line is printed.
+/// All bars and spinners of this process. Printing a line hides them for a moment.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Announces a step.
@@ -23,8 +23,7 @@ pub fn print(line: impl Display) {
     BARS.suspend(|| println!("{line}"));
 }
 
-/// Does work that prints nothing itself, behind a line with a clock. Where there is no terminal the
-/// line is printed once.
+/// Does work that prints nothing, behind a line with a clock. Without a terminal, the line is printed once.
 pub async fn waiting<T>(text: &str, work: impl Future<Output = T>) -> T {
     let bar = BARS.add(ProgressBar::new_spinner());
     if bar.is_hidden() {
@@ -38,7 +37,7 @@ pub async fn waiting<T>(text: &str, work: impl Future<Output = T>) -> T {
     result
 }
 
-/// A bar for `total` parts of something. It is not shown where there is no terminal.
+/// A bar for `total` parts of something. Without a terminal it is not shown.
 pub fn bar(text: &str, total: usize) -> ProgressBar {
     let bar = BARS.add(ProgressBar::new(total as u64));
     bar.set_style(style("{msg} [{bar:30}] {pos}/{len} {elapsed}, {eta} left"));
@@ -48,11 +47,11 @@ pub fn bar(text: &str, total: usize) -> ProgressBar {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are this file's own.
+    // The templates are constants of this file, so this does not fail.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// A table in Markdown. All but the first column are numbers.
+/// A Markdown table. All columns except the first hold numbers.
 #[must_use]
 pub fn table(names: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();

@@ -1,4 +1,4 @@
-//! What handlers work with.
+//! The state that handlers work with.
 
 use futures_util::join;
 
@@ -13,15 +13,15 @@ use crate::{
     users,
 };
 
-/// What a handler needs from the environment, made once while the environment initialises.
+/// The state of a handler, made once from the environment variables while the execution environment starts.
 pub trait State: Sized + Send + Sync + 'static {
     /// Makes the state.
     ///
     /// # Errors
-    /// The variable that is missing or wrong.
+    /// [`ConfigError`] names the variable that is missing or wrong.
     fn from_env(env: &Env) -> Result<Self, ConfigError>;
 
-    /// Does ahead of the first request what it would have to wait for.
+    /// Does work before the first request that the request would otherwise wait for, such as connecting.
     fn warm_up(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -49,7 +49,7 @@ impl State for Db {
     }
 }
 
-/// A database that is not connected to before it is asked.
+/// A database without a connection at start: the first request opens it.
 pub struct OnDemand(pub Db);
 
 impl State for OnDemand {
@@ -58,13 +58,13 @@ impl State for OnDemand {
     }
 }
 
-/// What a route for users needs.
+/// The state of a route that needs a token.
 pub struct App {
-    /// Runs the statement.
+    /// The database.
     pub db: Db,
     /// The most tasks that a user may have.
     pub max_tasks_per_user: i32,
-    /// The order of a list that asks for none.
+    /// The order of a list when the request names no order.
     pub default_sort: DefaultSort,
     auth: Verifier,
     users_table: UsersTable,
@@ -87,20 +87,20 @@ impl State for App {
 }
 
 impl App {
-    /// The owner that token and path agree on, and what else the handler needs from the request.
-    /// Nothing here takes a connection, except for another user's path.
+    /// Verifies the token, and returns the owner that token and path agree on, and the input that the handler needs.
+    /// This uses a database connection only when the path is another user's.
     ///
     /// # Errors
-    /// In this order: the token, what is wrong with the request when its path names no user,
-    /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
+    /// The first of these that applies: a bad token; a problem with the request, when its path names no user;
+    /// [`Error::Forbidden`] for another user's path; a problem with the rest of the request.
     pub async fn authorize<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
         let caller = self.caller(request).await?;
         let checked = request.read_as(&caller);
         if let Err(Error::Forbidden) = checked
             && self.users_table != UsersTable::None
         {
-            // A user who is gone is nobody (401) before a path is another's (403). Should the
-            // database not tell, the path is another's in any case.
+            // A deleted user gets 401, even for another user's path, which gets 403 otherwise. If the database does
+            // not answer, the answer is the 403.
             if let Err(gone @ Error::Unauthenticated(_)) = users::require(&self.db, &caller.owner_of_me()).await {
                 return Err(gone);
             }
@@ -111,7 +111,7 @@ impl App {
     /// As [`App::authorize`], for a path that names the caller as `me`.
     ///
     /// # Errors
-    /// [`Error::RouteNotFound`] where there is no users table, the token, or what is wrong with the request.
+    /// [`Error::RouteNotFound`] when there is no users table, a bad token, or a problem with the request.
     pub async fn authorize_me<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
         if self.users_table == UsersTable::None {
             return Err(Error::RouteNotFound);
@@ -119,7 +119,7 @@ impl App {
         request.read_as_me(&self.caller(request).await?)
     }
 
-    /// The caller whom the request's token names.
+    /// The caller that the request's token names.
     async fn caller(&self, request: &Request) -> Result<Caller> {
         let caller = self.auth.verify(request.bearer_token()?).await?;
         request_scope::note_user(caller.id());

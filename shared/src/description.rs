@@ -1,4 +1,4 @@
-//! `/openapi.json` as this deployment has it: the kind of users' ids, and the users there are.
+//! `/openapi.json` for this deployment: with its kind of user ids and its users table.
 
 use crate::{
     State,
@@ -8,21 +8,21 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// The description of the API with integer ids and Better Auth's users.
+/// The description for integer ids and Better Auth's users table.
 const USUAL: &str = include_str!("../../openapi.json");
 
-/// The description of the API.
+/// The description of this deployment's API.
 pub struct Description(ConstantBody);
 
 impl Description {
-    /// The document.
+    /// The JSON document.
     #[must_use]
     pub fn body(&self) -> ConstantBody {
         self.0
     }
 
-    /// The document of a deployment with ids of this kind and this users table, out of `usual`, which is that of
-    /// integer ids and Better Auth's table.
+    /// The document for a deployment with this kind of ids and this users table. `usual` is the document for integer
+    /// ids and Better Auth's table.
     #[must_use]
     pub fn describe(usual: &str, ids: UserIds, users: &UsersTable) -> String {
         let mut document: Value = serde_json::from_str(usual).unwrap_or_default();
@@ -44,7 +44,7 @@ impl Description {
                 let properties =
                     document.pointer_mut("/components/schemas/User/properties").and_then(Value::as_object_mut);
                 for (name, schema) in properties.into_iter().flatten() {
-                    // What the table has no column for is null.
+                    // A field without a column in the table is null.
                     if let Some(kind) = schema.get_mut("type").filter(|kind| name != "id" && kind.is_string()) {
                         *kind = json!([kind.take(), "null"]);
                     }

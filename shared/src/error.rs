@@ -1,4 +1,4 @@
-//! Everything a request can come to other than its answer.
+//! The error of a request.
 
 use crate::{
     auth::TokenError,
@@ -6,43 +6,43 @@ use crate::{
     problem::Problem,
 };
 
-/// The result of whatever happens on behalf of a request.
+/// The result of code that works for a request.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request was not answered as asked. What the caller is told is decided in [`crate::http`].
+/// Why a request failed. [`crate::http`] decides what the caller is told.
 #[derive(Debug)]
 pub enum Error {
-    /// No valid token, or its user is gone. The text is for the log only.
+    /// The token is missing or bad, or its user was deleted. The text is for the log only.
     Unauthenticated(&'static str),
-    /// There are no keys to hold a token to: the issuer has not answered yet.
+    /// There are no keys to verify a token with, because the issuer has not answered yet.
     NoKeys,
     /// The path or the task belongs to another user.
     Forbidden,
-    /// No such task.
+    /// There is no such task.
     TaskNotFound,
-    /// The task is another version than the change is meant for.
+    /// The task has another version than the change is meant for.
     PreconditionFailed,
-    /// The user has as many tasks as there may be.
+    /// The user has reached this maximum number of tasks.
     TaskLimitReached(i32),
     /// Rows of another table keep the user from being deleted.
     UserInUse,
-    /// No such route.
+    /// There is no such route.
     RouteNotFound,
-    /// The route exists, for the methods listed here (the value of `Allow`).
+    /// The path exists, but only for these methods (the value of `Allow`).
     MethodNotAllowed(String),
-    /// The route exists without the slash at the end: the path with its query.
+    /// The route exists without the slash at the end. Holds the address without the slash, with the query.
     TrailingSlash(String),
-    /// What was sent does not fit: every problem found.
+    /// The input is wrong. Holds every problem that was found.
     Invalid(Vec<Problem>),
     /// The body is not text.
     UnreadableBody,
-    /// The body is larger than any valid one.
+    /// The body is larger than any valid body.
     BodyTooLarge,
-    /// The event is not one of API Gateway's HTTP API.
+    /// The event is not from an API Gateway HTTP API.
     NotAnHttpEvent,
-    /// The database did not do its part.
+    /// The database failed.
     Database(DbError),
-    /// The handler panicked; the panic hook has logged where.
+    /// The handler panicked. The panic hook has logged where.
     Panic,
 }
 
@@ -70,7 +70,8 @@ impl From<Outcome> for Error {
             Outcome::Forbidden => Self::Forbidden,
             Outcome::NotFound => Self::TaskNotFound,
             Outcome::Stale => Self::PreconditionFailed,
-            // `Db::write`, creating a task and changing a user make something else of those that they know.
+            // `Db::write`, and the functions that create a task or change a user, handle the other outcomes before
+            // they get here.
             other => Self::Database(DbError::Outcome(other)),
         }
     }

@@ -1,15 +1,14 @@
-//! What every function of the task API has in common.
+//! The code that the functions of the task API share.
 //!
-//! A function is its handler and nothing else; this crate is the rest. A request passes through
-//! it in this order:
+//! A function consists of its handler, and everything else is in this crate. A request passes through it in this
+//! order:
 //!
-//! 1. [`serve()`] turns an API Gateway event into a [`http::Request`], sets its deadline and
-//!    catches what may go wrong.
-//! 2. [`App::authorize`] makes an [`auth::Caller`] out of the bearer token and an [`auth::Owner`] out
-//!    of the caller and the path, and reads what else the handler needs.
+//! 1. [`serve()`] turns an API Gateway event into a [`http::Request`], sets its deadline and handles panics.
+//! 2. [`App::authorize`] verifies the bearer token, which gives an [`auth::Caller`], compares the caller with the
+//!    path, which gives an [`auth::Owner`], and reads the rest of the handler's input.
 //! 3. [`tasks`] and [`users`] run one statement on the owner's rows.
-//! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id, and
-//!    [`telemetry`] writes one line about it.
+//! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id, and [`telemetry`] writes
+//!    one log line about it.
 
 mod app;
 pub mod auth;

@@ -1,23 +1,23 @@
-//! What was sent for a field that may be cleared.
+//! Fields that a client can clear by sending null.
 
-/// A field that may be absent, null or there.
+/// A field of a body that may be absent, null, or a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Nullable<T> {
-    /// Not sent: leave it.
+    /// The field was not sent, so it stays as it is.
     Absent,
-    /// Sent as null: clear it.
+    /// Null was sent, so the field is cleared.
     Null,
-    /// Sent.
+    /// A value was sent.
     Value(T),
 }
 
 impl<T> Nullable<T> {
-    /// The value, when there is one.
+    /// The value, if a value was sent.
     pub fn value(&self) -> Option<&T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
 
-    /// Whether anything was sent, null included.
+    /// Whether the field was sent, as null or as a value.
     pub fn is_sent(&self) -> bool {
         !matches!(self, Self::Absent)
     }

@@ -36,29 +36,29 @@ impl Problem {
         Self { kind, loc, msg: msg.into(), input, ctx: None }
     }
 
-    /// Adds the bound or cause that the message speaks of.
+    /// Adds the bound or the cause that the message mentions.
     #[must_use]
     pub fn with(self, ctx: Value) -> Self {
         Self { ctx: Some(ctx), ..self }
     }
 
-    /// Something is needed and not there.
+    /// The problem of a field that is required but missing.
     pub(crate) fn missing(loc: Loc, input: Value) -> Self {
         Self::new("missing", loc, "Field required", input)
     }
 
-    /// A string that is to be an integer and is not.
+    /// The problem of a string that is not an integer.
     pub(crate) fn integer(loc: Loc, input: &str) -> Self {
         let message = "Input should be a valid integer, unable to parse string as an integer";
         Self::new("int_parsing", loc, message, input.into())
     }
 
-    /// A value that this API has a rule of its own for.
+    /// The problem of a value that breaks a rule of this API's own.
     pub(crate) fn value(loc: Loc, rule: &'static str, input: Value) -> Self {
         Self::new("value_error", loc, format!("Value error, {rule}"), input).with(json!({ "error": rule }))
     }
 
-    /// Text with a NUL, which Postgres cannot store.
+    /// The problem of a text with a NUL, which Postgres cannot store.
     pub(crate) fn nul(loc: Loc, input: Value) -> Self {
         Self::value(loc, "text cannot contain the NUL character", input)
     }

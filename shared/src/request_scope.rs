@@ -1,7 +1,8 @@
-//! What belongs to the request that a task works on: its deadline, its user, and the time it spent on the database.
+//! The data of the request that a tokio task works on: its deadline, its user, and the time it spent on the
+//! database.
 //!
-//! It is local to the task rather than handed on: what needs it (the pool's deadline, the fetch of keys, the log line)
-//! is far below the handlers, which would only pass it on, and must not be able to forget it.
+//! The data is task-local, and not a parameter. The code that needs it (the pool's deadline, the fetch of keys, the
+//! log line) is far below the handlers. Handlers would only pass it on, and could forget to.
 
 use std::{
     cell::Cell,
@@ -16,21 +17,21 @@ task_local! {
     static SCOPE: Scope;
 }
 
-/// What belongs to the request that a task is working on.
+/// The data of the request that a tokio task works on.
 struct Scope {
     deadline: Instant,
     user: Cell<Option<IdForLog>>,
     database: Cell<Duration>,
 }
 
-/// What [`with_request_scope`] found out about a request.
+/// What [`with_request_scope`] measured for a request.
 pub(crate) struct RequestStats {
     pub(crate) user_id: Option<IdForLog>,
     pub(crate) duration: Duration,
     pub(crate) database: Duration,
 }
 
-/// Runs `work` as the work on one request, which has to end at `deadline`.
+/// Runs `work` for one request. The request must end at `deadline`.
 pub(crate) async fn with_request_scope<T>(deadline: Instant, work: impl Future<Output = T>) -> (T, RequestStats) {
     let started = Instant::now();
     let scope = Scope { deadline, user: Cell::default(), database: Cell::default() };
@@ -47,30 +48,30 @@ pub(crate) async fn with_request_scope<T>(deadline: Instant, work: impl Future<O
         .await
 }
 
-/// When the request that runs now must be done; half a minute from now outside of one.
+/// The deadline of the current request. Outside of a request it is half a minute from now.
 pub(crate) fn deadline() -> Instant {
     SCOPE.try_with(|scope| scope.deadline).unwrap_or_else(|_| Instant::now() + Duration::from_secs(30))
 }
 
-/// Remembers for the log whose request this is.
+/// Stores the user of the request for the log.
 pub(crate) fn note_user(user: &UserId) {
-    // Outside of a request there is nothing to remember it for.
+    // Outside of a request there is no log line to store it for.
     let _ = SCOPE.try_with(|scope| scope.user.set(Some(user.for_log())));
 }
 
-/// Adds to the time that the request spent on the database.
+/// Adds to the database time of the request.
 pub(crate) fn note_database_time(spent: Duration) {
     let _ = SCOPE.try_with(|scope| scope.database.set(scope.database.get() + spent));
 }
 
-/// What is kept back of an invocation's time to answer in: a request that takes longer gets its
-/// 503 before Lambda cuts it off.
+/// How much earlier than Lambda's deadline a request must end. So a request that takes too long gets its 503 before
+/// Lambda cuts it off.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The time for an invocation whose deadline is unknown: `cargo lambda watch` sends one of 1970.
+/// The time limit of an invocation with an unknown deadline: `cargo lambda watch` sends a deadline in 1970.
 const NO_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The time that is left for an invocation, from its deadline in milliseconds of Unix time.
+/// The time that an invocation has left. `deadline_ms` is its deadline in milliseconds of Unix time.
 #[must_use]
 pub fn time_left(deadline_ms: u64) -> Duration {
     time_left_at(deadline_ms, SystemTime::now())

@@ -1,7 +1,6 @@
-//! The route table: the only place that says which function answers what.
+//! The route table: the only place that says which function answers which route.
 //!
-//! Tests hold `template.yaml`, the router of `cargo lambda watch`, `functions/` and `events/` to
-//! it.
+//! Tests compare `template.yaml`, the router of `cargo lambda watch`, `functions/` and `events/` with this table.
 
 /// One method on one path, and the function that answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,20 +9,20 @@ pub struct Route {
     pub function: &'static str,
     /// The method in upper case.
     pub method: &'static str,
-    /// The path, with `{name}` for a parameter, which is one segment.
+    /// The path. `{name}` is a parameter, which is one segment.
     pub path: &'static str,
-    /// Whether a bearer token is needed.
+    /// Who may call the route.
     pub access: Access,
 }
 
 impl Route {
-    /// The methods that it answers: where there is GET, there is HEAD (RFC 9110, section 9.1).
+    /// The methods of the route. A route with GET also answers HEAD (RFC 9110, section 9.1).
     #[must_use]
     pub fn methods(&self) -> &[&'static str] {
         if self.method == "GET" { &["GET", "HEAD"] } else { std::slice::from_ref(&self.method) }
     }
 
-    /// Whether a path is this route's.
+    /// Whether this route has the path.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let mut segments = path.split('/');
@@ -38,13 +37,13 @@ impl Route {
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anyone.
+    /// Everybody.
     Public,
     /// The user whom the token names.
     User,
 }
 
-/// The function that answers what no route matches (`$default`).
+/// The function that answers requests without a route (`$default`).
 pub const NOT_FOUND: &str = "not-found";
 
 const TASKS: &str = "/api/{user_id}/tasks";
@@ -52,7 +51,7 @@ const TASK: &str = "/api/{user_id}/tasks/{id}";
 const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
 const ME: &str = "/api/users/me";
 
-/// Every route. Where two match a request, [`find`] picks one.
+/// Every route. If several routes match a request, [`find`] picks one.
 pub const ROUTES: &[Route] = &[
     user("list-tasks", "GET", TASKS),
     user("create-task", "POST", TASKS),
@@ -76,14 +75,14 @@ const fn public(function: &'static str, path: &'static str) -> Route {
     Route { function, method: "GET", path, access: Access::Public }
 }
 
-/// The methods that `path` may be called with, in the order of the table; none when there is no route. Where there
-/// is no users table (`has_users`), there are no routes of users.
+/// The methods that `path` has, in the order of the table. Empty when there is no route. Without a users table
+/// (`has_users`), the routes of users do not exist.
 #[must_use]
 pub fn methods(path: &str, has_users: bool) -> Vec<&'static str> {
     let is_there = |route: &&Route| route.matches(path) && (has_users || !route.path.starts_with(ME));
     let mut methods = Vec::new();
     for method in ROUTES.iter().filter(is_there).flat_map(Route::methods) {
-        // Several routes may match, each with methods of its own.
+        // Several routes may match, and each has its own methods.
         if !methods.contains(method) {
             methods.push(*method);
         }
@@ -91,7 +90,7 @@ pub fn methods(path: &str, has_users: bool) -> Vec<&'static str> {
     methods
 }
 
-/// The route that API Gateway picks for a method on a path: of those that match, the one with the fewest parameters
+/// The route that API Gateway picks for a method and a path: the matching route with the fewest parameters
 /// ([routing](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html#http-api-develop-routes.evaluation)).
 #[must_use]
 pub fn find(method: &str, path: &str) -> Option<&'static Route> {
@@ -99,7 +98,7 @@ pub fn find(method: &str, path: &str) -> Option<&'static Route> {
     matching.min_by_key(|route| route.path.matches('{').count())
 }
 
-/// Whether a path is one of a route, but for a slash at its end.
+/// Whether a route has this path, with or without a slash at the end.
 pub(crate) fn is_known(path: &str) -> bool {
     let bare = path.strip_suffix('/').unwrap_or(path);
     ROUTES.iter().any(|route| route.matches(path) || route.matches(bare))

@@ -6,15 +6,15 @@ use crate::problem::{Loc, Problem};
 
 /// Text of `MIN..=MAX` Unicode code points without NUL, which Postgres cannot store.
 ///
-/// It comes only out of [`Text::parse`], so whoever holds one need not check it again.
+/// Only [`Text::parse`] makes a `Text`, so code that gets one does not check it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
-    /// The fewest and the most characters.
+    /// The minimum and maximum number of characters.
     pub const BOUNDS: (usize, usize) = (MIN, MAX);
 
-    /// Takes a JSON string of the right length.
+    /// Reads a JSON string of the right length.
     ///
     /// # Errors
     /// The [`Problem`] at `loc`, in pydantic's words.

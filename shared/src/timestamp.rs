@@ -1,19 +1,19 @@
-//! Timestamps: as pydantic writes them, and as Postgres can hold them.
+//! Timestamps, in pydantic's format and within Postgres's range.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serializer;
 
-/// A timestamp of the description of the API.
+/// The example in the description of the API.
 #[cfg(feature = "openapi")]
 pub(crate) const EXAMPLE: &str = "2026-01-02T03:04:05.123456Z";
 
-/// RFC 3339 in UTC with `Z`, and either six digits of a second or none when they would be zero: for
+/// Writes RFC 3339 in UTC with `Z`, with six digits of a second, or none if they would all be zero. For
 /// `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*at))
 }
 
-/// As [`serialize`], and null for none.
+/// As [`serialize`], with null for `None`.
 #[allow(clippy::ref_option)] // Serde's signature.
 pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
@@ -22,8 +22,8 @@ pub(crate) fn serialize_optional<S: Serializer>(at: &Option<DateTime<Utc>>, seri
     }
 }
 
-/// The digits one by one: a list has two timestamps a task, and chrono's formatter, which reads a
-/// pattern each time, would take a fifth of all its instructions.
+/// Writes digit by digit, because a list has two timestamps per task. Chrono's formatter reads a pattern each time
+/// and would take a fifth of all instructions of a list.
 pub(crate) fn text(at: DateTime<Utc>) -> String {
     let mut text = to_the_second(at);
     let micros = at.timestamp_subsec_micros();
@@ -37,7 +37,7 @@ pub(crate) fn text(at: DateTime<Utc>) -> String {
     text
 }
 
-/// The time now in milliseconds, for the log.
+/// The current time with milliseconds, for the log.
 pub(crate) fn now() -> String {
     let now = Utc::now();
     let mut text = to_the_second(now);
@@ -57,7 +57,7 @@ fn to_the_second(at: DateTime<Utc>) -> String {
             two_digits(&mut text, year.unsigned_abs() / 100);
             two_digits(&mut text, year.unsigned_abs());
         }
-        // RFC 3339 has no other years; Postgres has, and nobody's task.
+        // RFC 3339 does not have other years. Postgres does, but no task has one.
         year => text.push_str(&year.to_string()),
     }
     for (before, number) in
@@ -79,12 +79,12 @@ fn last_digit(number: u32) -> char {
     char::from_digit(number % 10, 10).unwrap_or('0')
 }
 
-/// An instant that Postgres can hold, from RFC 3339, without what is finer than a microsecond.
+/// An instant in the years 1 to 9999, from RFC 3339, cut off after microseconds. `None` for any other text.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     from_micros(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros())
 }
 
-/// An instant that Postgres can hold, from microseconds of Unix time.
+/// An instant in the years 1 to 9999, from microseconds of Unix time. `None` outside of these years.
 pub(crate) fn from_micros(micros: i64) -> Option<DateTime<Utc>> {
     const YEAR_1: i64 = -62_135_596_800_000_000;
     const YEAR_10000: i64 = 253_402_300_800_000_000;

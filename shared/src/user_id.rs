@@ -1,4 +1,4 @@
-//! Ids of users, of the kind that a deployment has.
+//! Ids of users, in the kind that the deployment has.
 
 use std::{fmt, sync::Arc};
 
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
-/// The longest text that is an id, in characters.
+/// The maximum length of a text id, in characters.
 const MAX_CHARACTERS: usize = 255;
 
-/// What is encoded of an id in a path: everything but the unreserved characters
+/// The characters of an id that are percent-encoded in a path: all but the unreserved characters
 /// ([RFC 3986, section 2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -33,7 +33,7 @@ impl UserIds {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Integer, Self::Text, Self::Uuid];
 
-    /// The value of `USER_IDS` that stands for it.
+    /// The value of `USER_IDS` for this kind.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl UserIds {
         }
     }
 
-    /// Its type in Postgres.
+    /// The type of this kind in Postgres.
     #[must_use]
     pub fn sql_type(self) -> &'static str {
         match self {
@@ -59,15 +59,15 @@ impl UserIds {
 pub enum UserId {
     /// A positive number.
     Integer(i32),
-    /// A text, shared by all tasks of an answer.
+    /// A text. It is shared by all tasks of an answer.
     Text(Arc<str>),
     /// A UUID.
     Uuid(Uuid),
 }
 
 impl UserId {
-    /// The id that a text is the only spelling of: an integer as Better Auth spells an id it made
-    /// (digits without a sign or leading zeros), a UUID in its canonical form.
+    /// Reads an id. Each id has one spelling only: an integer has no sign and no leading zeros, as Better Auth
+    /// writes it, and a UUID is in its canonical form. Any other text is `None`.
     #[must_use]
     pub fn parse(kind: UserIds, text: &str) -> Option<Self> {
         match kind {
@@ -76,7 +76,7 @@ impl UserId {
                 (id > 0 && id.to_string() == text).then_some(Self::Integer(id))
             }
             UserIds::Text => {
-                // Postgres stores no NUL, and clients resolve the dots of a path before they send it.
+                // Postgres cannot store NUL. Clients resolve `.` and `..` in a path before they send it.
                 let is_id = !["", ".", ".."].contains(&text)
                     && !text.contains('\0')
                     && text.chars().nth(MAX_CHARACTERS).is_none();
@@ -89,8 +89,7 @@ impl UserId {
         }
     }
 
-    /// Whether a text from a path names this user. An integer may be spelled with leading zeros there, as
-    /// in the recorded API.
+    /// Whether a text from a path means this user. An integer may have leading zeros there, as in the recorded API.
     #[must_use]
     pub(crate) fn is_named(&self, text: &str) -> bool {
         match self {
@@ -100,7 +99,7 @@ impl UserId {
         }
     }
 
-    /// The type of the parameter that it is in a statement.
+    /// The Postgres type of the id as a parameter of a statement.
     pub(crate) fn postgres_type(&self) -> Type {
         match self {
             Self::Integer(_) => Type::INT4,
@@ -115,8 +114,8 @@ impl UserId {
         InPath(self)
     }
 
-    /// What the log says of it. A text may be an e-mail address, so that the log has the start of its
-    /// SHA-256: the same for each request of a user.
+    /// The id as the log shows it. A text may be an e-mail address, so the log has only the start of its SHA-256,
+    /// which is the same in every request of the user.
     pub(crate) fn for_log(&self) -> IdForLog {
         match self {
             Self::Integer(id) => IdForLog::Integer(*id),
@@ -141,7 +140,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A number or a text of JSON.
+/// Writes a JSON number or string.
 impl Serialize for UserId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -168,7 +167,7 @@ impl ToSql for UserId {
     to_sql_checked!();
 }
 
-/// An id with what a path needs encoded.
+/// An id, percent-encoded for a path.
 #[derive(Debug, Clone, Copy)]
 pub struct InPath<'a>(&'a UserId);
 
@@ -181,7 +180,7 @@ impl fmt::Display for InPath<'_> {
     }
 }
 
-/// What the log says of an id.
+/// An id as the log shows it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub(crate) enum IdForLog {

@@ -1,4 +1,4 @@
-//! Calls of servers on the web: the issuer of tokens, and AWS.
+//! HTTP calls to other servers: the issuer of tokens, and AWS.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use ureq::{
     tls::{RootCerts, TlsConfig, TlsProvider},
 };
 
-/// Calls over TLS that trust Mozilla's roots, which are in the binary: what the database's
-/// certificate is held to (`SSL_CERT_FILE`) is for the database alone. It is OpenSSL all the same,
-/// as a second TLS library would be a quarter of a function's size.
+/// A client that trusts Mozilla's root certificates, which are in the binary. `SSL_CERT_FILE` applies to the
+/// database only. TLS comes from OpenSSL, which the database connection uses too: a second TLS library would add a
+/// quarter to the size of a function.
 ///
-/// A call takes no longer than `timeout`, from the name's address to the last byte. It follows no
-/// redirect and keeps no connection, which would be dead after a freeze.
+/// A call takes at most `timeout`, from the DNS lookup to the last byte. The client follows no redirect. It keeps no
+/// connection open, because a connection would be dead after a freeze.
 #[must_use]
 pub fn agent(timeout: Duration) -> Agent {
     let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::WebPki).build();

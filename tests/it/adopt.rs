@@ -1,4 +1,4 @@
-//! The tasks of the backend that was there before.
+//! Copying the tasks of an earlier backend (`adopt`).
 
 use serde_json::{Value, json};
 use shared::auth::UserIds;
@@ -10,7 +10,7 @@ use tests::{
 
 const TEXT: Identity = Identity { ids: UserIds::Text, users: Users::BetterAuth };
 
-/// The table that `SQLModel` makes of the usual class, with an index and more columns.
+/// The table that `SQLModel` creates for the usual class, with an index and additional columns.
 fn old_table(name: &str, user_id: &str) -> String {
     format!(
         "CREATE TABLE {name} (
@@ -54,7 +54,7 @@ async fn ids_and_times_are_kept_and_new_tasks_come_after() {
         assert_eq!(adopt(&database, json!({ "dry_run": true })).await.unwrap(), expected(true, 3), "{identity:?}");
         assert_eq!(database.value::<i64>("SELECT count(*) FROM task_api.task").await, 0);
         assert_eq!(adopt(&database, json!({})).await.unwrap(), expected(false, 3), "{identity:?}");
-        // A second time there is nothing to do.
+        // The second run finds nothing to do.
         assert_eq!(adopt(&database, json!({})).await.unwrap(), expected(false, 0), "{identity:?}");
         assert_eq!(database.value::<i64>("SELECT count(*) FROM public.task").await, 3, "nothing is removed");
         let url = database.url();
@@ -72,7 +72,7 @@ async fn ids_and_times_are_kept_and_new_tasks_come_after() {
     }
 }
 
-/// What cannot be a task is said, and taken only when that is asked for.
+/// Rows that cannot become tasks are reported. The others are copied only if the event asks for that.
 #[tokio::test]
 async fn rows_that_do_not_fit_are_named() {
     let database = Database::migrated_for(TEXT).await;
@@ -123,7 +123,7 @@ async fn rows_that_do_not_fit_are_named() {
     }
 }
 
-/// Ids that were texts, and are integers or UUIDs now.
+/// User ids that were texts, and are integers or UUIDs now.
 #[tokio::test]
 async fn user_ids_that_were_texts_become_what_they_are() {
     for (ids, good, wrong) in [
@@ -165,13 +165,13 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
         let message = adopt(&database, event.clone()).await.unwrap_err();
         assert!(message.contains(expected), "{event}: {message}");
     }
-    // A dry run makes nothing, not even the users table.
+    // A dry run creates nothing, not even the users table.
     database.execute("DROP TABLE \"user\" CASCADE; CREATE TABLE mine (id INTEGER, title TEXT, user_id INTEGER)").await;
     let message = adopt(&database, json!({ "from": "mine", "dry_run": true })).await.unwrap_err();
     assert!(message.contains("there is no such table"), "{message}");
     assert!(database.value::<bool>("SELECT to_regclass('\"user\"') IS NULL").await);
     tests::migrate(&database.url(), &[]).await.unwrap();
-    // A view gives columns the names that they need.
+    // A view can give the columns the required names.
     database
         .execute(
             "CREATE TABLE todo (nr INTEGER, what TEXT, owner INTEGER); INSERT INTO todo VALUES (5, 'x', 1);
@@ -184,7 +184,7 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
     assert_eq!(adopt(&database, event).await.unwrap()["already_there"], 1, "also where nobody knows the time");
 }
 
-/// The statements of docs/coming-from-fastapi.md.
+/// Runs the statements of docs/coming-from-fastapi.md.
 #[tokio::test]
 async fn there_is_a_way_back() {
     let chapter = tests::read("docs/coming-from-fastapi.md");

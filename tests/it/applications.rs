@@ -1,5 +1,5 @@
-//! Applications of each kind that there is, from sign-in to a task: the settings that docs/users.md has for
-//! it, tokens made by the library that it uses, and what only looks like one of them.
+//! Applications of each kind, from sign-in to a task. Each uses the settings that docs/users.md gives for its kind,
+//! and tokens from the library that it uses. Tokens that only look right are refused.
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ use tests::{
 };
 use tokio::{io::AsyncWriteExt, process::Command};
 
-/// Not a secret of the tests' own: these libraries sign with it.
+/// Another secret than the tests' own, because these libraries sign with it.
 const SECRET: &str = "an-application-of-the-tests-0123456789abcdef";
 
 /// A library that applications sign tokens with.
@@ -26,7 +26,7 @@ enum Library {
 }
 
 impl Library {
-    /// A token with these claims, as an application makes it.
+    /// Signs a token with these claims, as an application does.
     async fn sign(self, claims: &Value, secret: &str) -> String {
         let read = "import json, sys; claims, secret = json.load(sys.stdin)";
         let python = || std::env::var("TEST_ISSUERS").expect("TEST_ISSUERS, which `cargo xtask test` sets");
@@ -73,7 +73,7 @@ impl Library {
     }
 }
 
-/// Creates a task under a token and finds it in the list.
+/// Creates a task with a token, and finds it in the list.
 async fn works(api: &Api, id: &str, token: &str) {
     let tasks = format!("/api/{id}/tasks");
     let created = api.send(Request::new("POST", &tasks).bearer(token).json(json!({ "title": "Signed in" }))).await;
@@ -86,7 +86,7 @@ async fn status(api: &Api, id: &str, token: &str) -> u64 {
     api.send(Request::new("GET", &format!("/api/{id}/tasks")).bearer(token)).await.status
 }
 
-/// A database with the users table of a FastAPI backend, and `up` run on it.
+/// A database with the users table of a FastAPI backend, after `up`.
 async fn with_users_table(ids: UserIds) -> Api {
     let database = Database::empty().await;
     let kind = if ids == UserIds::Integer { "SERIAL" } else { "UUID DEFAULT gen_random_uuid()" };
@@ -118,7 +118,7 @@ async fn better_auth_with_its_defaults() {
     assert_eq!(status(&api, &bob.id, &token).await, 403);
     let me = api.send(Request::new("GET", "/api/users/me").bearer(&token)).await.json();
     assert_eq!((&me["id"], &me["email"]), (&json!(ada.id), &json!("ada@example.com")));
-    // The session's token, and one of another issuer.
+    // The token of the session, and a token of another issuer.
     assert_eq!(status(&api, &ada.id, &ada.session).await, 401);
     let claims = json!({ "sub": ada.id, "iss": issuer.url(), "aud": issuer.url(), "exp": token::now() + 60 });
     assert_eq!(status(&api, &ada.id, &Library::Jose.sign(&claims, better_auth::SECRET).await).await, 401);
@@ -135,7 +135,7 @@ async fn better_auth_with_uuids() {
     works(&api, &ada.id, &issuer.token(&ada).await.unwrap()).await;
 }
 
-/// Whose table was there first.
+/// Better Auth has created its table first.
 #[tokio::test]
 async fn better_auth_on_a_database_that_it_made() {
     for ids in UserIds::ALL {

@@ -1,4 +1,4 @@
-//! Whatever a client can send: a clear refusal, and nothing stored.
+//! Bad requests of every kind: they are refused clearly, and nothing is stored.
 
 use serde_json::{Value, json};
 use tests::{Api, Request};
@@ -9,7 +9,7 @@ async fn api() -> Api {
     api
 }
 
-/// Sends bodies that must be refused with a status and, for a 422, with a type of error.
+/// Sends bodies that must be refused, with this status and, for a 422, this type of error.
 async fn refuse(api: &Api, cases: Vec<(Request, u64, &str)>) {
     for (request, status, kind) in cases {
         let response = api.send(request.clone()).await;
@@ -64,7 +64,7 @@ async fn json_that_is_too_much() {
             413,
             "The body is too large",
         ),
-        // Its problems quote it, escaped twice, and have to fit into Lambda's 6 MB all the same.
+        // The problems quote this body, escaped twice. They must still fit into Lambda's 6 MB.
         (
             Request::new("POST", "/api/1/tasks").user(1).raw("text/plain", vec![1; 256 << 10]),
             422,
@@ -74,7 +74,7 @@ async fn json_that_is_too_much() {
     refuse(&api, cases).await;
 }
 
-/// Whatever 64 bits or a float can hold.
+/// Numbers that do not fit 64 bits or a float.
 #[tokio::test]
 async fn numbers_are_quoted_as_they_came() {
     let api = api().await;
@@ -164,7 +164,7 @@ async fn preflights_mirror_only_what_a_header_can_hold() {
     assert_eq!((response.status, response.header("access-control-allow-headers")), (200, None));
 }
 
-/// Events that API Gateway does not send, to a function that must answer all the same.
+/// Events that API Gateway does not send. The function must answer them too.
 #[tokio::test]
 async fn events_that_are_no_requests() {
     let api = api().await;

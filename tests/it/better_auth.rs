@@ -1,4 +1,4 @@
-//! The API beside a real Better Auth, on one database.
+//! The API and a real Better Auth on the same database.
 
 use std::{
     collections::BTreeSet,
@@ -68,7 +68,7 @@ async fn with_the_shared_secret_too() {
     works(&api, &alice, &token).await;
 }
 
-/// Four clients fetch tokens and use new and old ones, while the key is changed three times.
+/// Four clients fetch tokens, and use new and old ones, while the key changes three times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changing_the_key_under_requests_loses_none() {
     const CLIENTS: usize = 4;
@@ -89,7 +89,7 @@ async fn changing_the_key_under_requests_loses_none() {
                 }
                 let token = {
                     let tokens = tokens.read().await;
-                    // The newest, and every third time one from the past.
+                    // The newest token, and in every third request an older one.
                     let at = if request % 3 == 0 { (request * 7 + client) % tokens.len() } else { tokens.len() - 1 };
                     tokens[at].clone()
                 };
@@ -118,7 +118,7 @@ async fn tokens_are_good_while_better_auth_is_down() {
     works(&api, &alice, &token).await;
     drop(issuer);
     assert_eq!(status(&api, &alice, &token).await, 200);
-    // Of a function that starts only now, nobody has told the keys.
+    // A function that starts only now does not have the keys.
     let get = Request::new("GET", "/api/users/me").bearer(&token);
     assert_eq!(api.send(get).await.status, 503);
 }
@@ -172,7 +172,7 @@ async fn an_account_deleted_here_is_gone_at_better_auth() {
     for table in [r#""user""#, "session", "account", "task"] {
         assert_eq!(api.database.value::<i64>(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }
-    // The address is free again.
+    // The e-mail address can be used again.
     issuer.sign_up("Alice").await;
 }
 
@@ -185,7 +185,7 @@ async fn either_migration_may_run_first() {
     let api = Api::over(database, &url).trusting(issuer.url());
     api.function("migrate").await.invoke(&json!({ "action": "up" })).await.unwrap();
     works(&api, &alice, &issuer.token(&alice).await.unwrap()).await;
-    // The other order is the one of every test above. And again, when all is there:
+    // The tests above use the other order. Then both run again, when everything exists:
     let again = BetterAuth::start(&api.database, &[]).await;
     again.sign_up("Bob").await;
     api.function("migrate").await.invoke(&json!({ "action": "up" })).await.unwrap();

@@ -1,4 +1,4 @@
-//! What browsers send along, and the paths at which an API may be.
+//! The headers that browsers send, and an API below a path.
 
 use serde_json::{Value, json};
 use tests::{Api, Request, gateway::Gateway, gateway::Style};
@@ -12,7 +12,7 @@ fn preflight(origin: &str, headers: &str) -> Request {
         .header("Access-Control-Request-Headers", headers)
 }
 
-/// A frontend with Sentry or `OpenTelemetry` sends headers that nobody here knows.
+/// A frontend with Sentry or `OpenTelemetry` sends headers that this API does not know.
 #[tokio::test]
 async fn a_page_may_send_any_header() {
     let api = Api::new().await;
@@ -20,7 +20,7 @@ async fn a_page_may_send_any_header() {
     let answer = api.send(preflight(ORIGIN, wanted)).await;
     assert_eq!((answer.status, answer.header("access-control-allow-headers")), (200, Some(wanted)));
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
-    // The gateway has no list of its own, which would be the one that counts.
+    // The gateway must have no list of headers, because its list would override the function's.
     let template = tests::read("template.yaml");
     assert!(!template.contains("\n      CorsConfiguration:") && !template.contains("AllowHeaders"));
     let answer = api.send(Request::new("GET", "/nowhere").header("Origin", ORIGIN)).await;
@@ -47,7 +47,7 @@ async fn previews_and_apps_have_origins() {
     }
 }
 
-/// The event of a request with what is before its path, at a domain and a stage.
+/// The event of a request with `base` in front of its path, at this domain and stage.
 fn below(base: &str, domain: &str, stage: &str, request: &Request) -> (String, Value) {
     let (function, mut event) = Gateway::of_template(Style::Aws).event(request);
     event["rawPath"] = format!("{base}{}", event["rawPath"].as_str().unwrap()).into();
@@ -57,7 +57,7 @@ fn below(base: &str, domain: &str, stage: &str, request: &Request) -> (String, V
     (function, event)
 }
 
-/// Behind a custom domain with a path, and behind a stage, nothing changes but what is before the paths.
+/// Behind a custom domain with a path, and behind a stage, only the beginning of the paths changes.
 #[tokio::test]
 async fn an_api_may_have_a_path_before_its_own() {
     let api = Api::new().await;
@@ -92,7 +92,7 @@ async fn an_api_may_have_a_path_before_its_own() {
         assert_eq!((status, &headers["location"]), (307, &json!(format!("{base}/api/1/tasks?a=b"))), "{base}");
         assert_eq!(send(Request::new("GET", "/nowhere")).await.0, 404, "{base}");
     }
-    // What only ends like a path of a route is none, and leads nowhere.
+    // A path that only ends like a route's path is not that route, and no redirect leads to another host.
     for (method, path, status) in [
         ("GET", "/foo/health", 404),
         ("POST", "/foo/health", 405),
@@ -106,12 +106,12 @@ async fn an_api_may_have_a_path_before_its_own() {
         assert_eq!(answer["statusCode"], status, "{method} {path}: {answer}");
         assert!(!answer["headers"]["location"].as_str().unwrap_or_default().starts_with("//"), "{answer}");
     }
-    // Elsewhere a path is what it is.
+    // At API Gateway's own domain, nothing is cut off the path.
     let (function, event) = below("/v1", own, "$default", &Request::new("POST", "/docs"));
     assert_eq!(api.function(&function).await.invoke(&event).await.unwrap()["statusCode"], 404);
 }
 
-/// `fetch()` calls a string text/plain. What is not understood is never a toggle.
+/// `fetch()` sends a string as text/plain. A body that is not understood must not toggle.
 #[tokio::test]
 async fn a_body_that_is_not_understood_toggles_nothing() {
     let api = Api::new().await;
@@ -140,7 +140,7 @@ async fn a_body_that_is_not_understood_toggles_nothing() {
     }
 }
 
-/// A monitor that only asks whether somebody answers leaves the database asleep.
+/// A monitor that only checks whether the function answers must not wake up the database.
 #[tokio::test]
 async fn being_alive_needs_no_database() {
     let api = Api::new().await.with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none?sslmode=disable");

@@ -1,5 +1,4 @@
-//! The migrate function as CloudFormation's custom resource, against a server that plays
-//! CloudFormation's side.
+//! The migrate function as a custom resource. A server here plays the part of CloudFormation.
 
 use std::{
     collections::BTreeMap,
@@ -24,11 +23,11 @@ use tokio::net::TcpListener;
 /// The timeout of the function in `template.yaml`.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The place behind the pre-signed URL.
+/// The place that the pre-signed URL leads to.
 #[derive(Default)]
 struct Bucket {
     answers: Mutex<Vec<Value>>,
-    /// How many attempts it fails before it takes one.
+    /// How many attempts fail before one succeeds.
     failures: Mutex<usize>,
 }
 
@@ -63,7 +62,7 @@ impl CloudFormation {
         event
     }
 
-    /// The one answer, whose ids must be the event's.
+    /// The only answer. Its ids must be those of the event.
     fn answer(&self) -> Value {
         let answers = self.bucket.answers.lock().unwrap();
         let [answer] = &answers[..] else { panic!("{answers:?}") };
@@ -76,7 +75,7 @@ impl CloudFormation {
 }
 
 async fn take(State(bucket): State<Arc<Bucket>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    // The signature is over an empty content type, and S3 needs a length.
+    // The URL is signed for an empty content type, and S3 needs a length.
     assert_eq!(headers.get("content-type").map(HeaderValue::as_bytes), Some(&b""[..]));
     assert_eq!(headers["content-length"], body.len().to_string());
     assert!(body.len() <= 4096, "{}", body.len());
@@ -141,7 +140,8 @@ async fn without_a_database_create_and_update_fail_and_delete_does_not() {
     }
 }
 
-/// What people paste, and what a secret without the key gives: the function starts, and says what is wrong.
+/// Wrong URLs that users paste, and the value of a secret without the key. The function starts, and says what is
+/// wrong.
 #[tokio::test]
 async fn a_wrong_url_is_answered() {
     for url in ["psql 'postgresql://user:hunter2@host/db'", "", "https://example.com"] {
@@ -159,8 +159,8 @@ async fn a_wrong_url_is_answered() {
     }
 }
 
-/// CloudFormation goes back to the version before when any resource of a deployment failed, and asks this one to
-/// go along, also when it was the database that failed.
+/// CloudFormation rolls back when any resource of a deployment failed, and sends this function an event for that
+/// too, even if the database was what failed.
 #[tokio::test]
 async fn a_rollback_needs_no_database() {
     let arn = |version: u64| json!({ "Code": format!("arn:aws:lambda:us-east-1:123456789012:function:m:{version}") });
@@ -189,7 +189,7 @@ async fn delete_keeps_everything() {
     assert_eq!(database.value::<i64>("SELECT count(*) FROM task").await, 1);
 }
 
-/// A database that says nothing must not keep CloudFormation waiting for its hour.
+/// CloudFormation must not wait for an hour when the database does not answer.
 #[tokio::test]
 async fn the_answer_comes_within_the_invocations_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -215,7 +215,7 @@ async fn an_answer_that_is_not_taken_is_sent_again() {
     assert!(!error.to_string().contains("Signature"), "{error}");
 }
 
-/// After a deployment is rolled back the old binary meets a schema that is newer than its files.
+/// After a deployment is rolled back, the old binary meets a schema that is newer than its files.
 #[tokio::test]
 async fn a_schema_that_is_ahead_is_left_alone() {
     let database = Database::migrated().await;
@@ -232,7 +232,7 @@ async fn a_schema_that_is_ahead_is_left_alone() {
 async fn a_long_reason_is_cut() {
     let database = Database::empty().await;
     let name = "é".repeat(4000);
-    // The message of this exception ends up in the reason.
+    // The message of this exception is part of the reason.
     database
         .execute(&format!(
             "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{name}'; END $$;

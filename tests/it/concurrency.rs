@@ -7,7 +7,7 @@ use tests::{Api, Request};
 
 const AT_ONCE: i32 = 8;
 
-/// One process of each function, for so many users at once.
+/// An API with one process for each function. Each process serves this number of users at once.
 async fn api() -> Arc<Api> {
     let api = Api::new().await.with("AWS_LAMBDA_MAX_CONCURRENCY", &AT_ONCE.to_string());
     api.database.users(&(1..=AT_ONCE).collect::<Vec<_>>()).await;
@@ -29,7 +29,7 @@ async fn requests_run_at_once_on_a_connection_each() {
             tokio::spawn(async move { api.send(complete).await.status })
         })
         .collect();
-    // None is done, and all of them wait.
+    // All requests wait, and none is done.
     let waiting = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while api.database.value::<i64>(waiting).await < i64::from(AT_ONCE) {
@@ -42,7 +42,7 @@ async fn requests_run_at_once_on_a_connection_each() {
     }
 }
 
-/// What belongs to one request stays with it: the caller, in the database and in the log.
+/// The caller of a request must not change to another request's, in the database or in the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_do_not_mix() {
     let api = api().await;
@@ -70,7 +70,7 @@ async fn requests_do_not_mix() {
     assert_eq!(logged, told);
 }
 
-/// A panic is one request's.
+/// A panic affects one request only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_leaves_the_others_alone() {
     let api = api().await;

@@ -1,5 +1,5 @@
-//! One route table: whatever else lists routes or functions says the same. And the invariants of
-//! ARCHITECTURE.md that a compiler does not check.
+//! Everything that lists routes or functions must agree with the route table. Also the invariants of ARCHITECTURE.md
+//! that a compiler does not check.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,7 @@ fn every_function_has_a_happy_and_a_refused_event() {
                 }));
             }
         }
-        // Where nothing is found, that is the happy case.
+        // For this function, 404 is the happy case.
         let happy = |status: &u64| *status < 400 || function == NOT_FOUND;
         assert!(statuses.iter().any(happy), "{function}: {statuses:?}");
         assert!(statuses.iter().any(|status| *status >= 400), "{function}: {statuses:?}");
@@ -107,7 +107,7 @@ fn functions_depend_on_shared_and_never_on_one_another() {
     }
 }
 
-/// The name is in each line of the log, and picks the route of the line.
+/// Each log line has the name, and the route in the line is chosen by it.
 #[test]
 fn functions_serve_under_their_own_names() {
     for function in functions().into_iter().filter(|function| function != "migrate") {
@@ -127,7 +127,8 @@ fn every_file_with_tests_is_compiled() {
     }
 }
 
-/// Of two routes that match one request, one has fewer parameters, so that it is said which one is meant.
+/// If two routes match one request, one of them must have fewer parameters, so that it is clear which route is
+/// meant.
 #[test]
 fn no_two_routes_are_equally_specific() {
     let fits = |one: &str, other: &str| {
@@ -144,7 +145,7 @@ fn no_two_routes_are_equally_specific() {
     }
 }
 
-/// Every Rust file below a folder, with its code: no comments, no unit tests.
+/// The code of every Rust file below a folder, without comments and unit tests.
 fn sources(folder: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![tests::root().join(folder)];
@@ -156,7 +157,7 @@ fn sources(folder: &str) -> BTreeMap<String, String> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let name = path.strip_prefix(tests::root()).unwrap().to_str().unwrap().to_owned();
-                // Unit tests are a file of their own, or the end of one: nothing comes after them.
+                // Unit tests are in a separate file, or at the end of a file, and no code follows them.
                 let is_test = name.ends_with("/tests.rs");
                 let (before, tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((&text, ""));
                 let after = tests.split_once("\n}\n").map_or("", |(_, after)| after);
@@ -182,7 +183,7 @@ fn only_the_stores_know_sql() {
     }
 }
 
-/// The modules that code names below `root`: with `crate::`, those of `crate::http::…` and of `use crate::{…}`.
+/// The modules that some code names below `root`. For `crate::`: in `crate::http::…`, and in `use crate::{…}`.
 fn modules_named(code: &str, root: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for after in code.split(root).skip(1) {
@@ -195,7 +196,7 @@ fn modules_named(code: &str, root: &str) -> BTreeSet<String> {
             add(after);
             continue;
         };
-        // Its parts are between commas that are in no other group.
+        // The parts of the group are separated by the commas that are not inside an inner group.
         let mut depth = 0;
         let mut part = String::new();
         for letter in group.chars() {
@@ -213,8 +214,8 @@ fn modules_named(code: &str, root: &str) -> BTreeSet<String> {
     found
 }
 
-/// Checks that a folder's modules can be read from the bottom up: none needs one that needs it. What describes the API is
-/// apart: types say there what they are, and it is built for developers alone.
+/// Checks that a folder's modules do not depend on each other in circles, so that they can be read from the bottom up.
+/// The module `openapi` is an exception: types describe themselves with it, and only developers build it.
 fn check_no_circles(folder: &str, root: &str, expected: [&str; 2]) {
     let module = |file: &str| file.strip_prefix(folder).unwrap()[1..].split(['/', '.']).next().unwrap().to_owned();
     let files: Vec<_> = sources(folder).into_iter().map(|(file, code)| (module(&file), code)).collect();
@@ -223,7 +224,7 @@ fn check_no_circles(folder: &str, root: &str, expected: [&str; 2]) {
     let tops = ["lib", "main", "mod", "openapi"];
     for (module, code) in files.iter().filter(|(module, _)| !tops.contains(&module.as_str())) {
         let named = modules_named(code, root).into_iter().map(|name| match name.as_str() {
-            // What `lib.rs` has at the top.
+            // The names that `lib.rs` exports at the top.
             "Error" | "Result" => "error".to_owned(),
             "Text" => "text".to_owned(),
             "State" | "App" => "app".to_owned(),
@@ -232,10 +233,10 @@ fn check_no_circles(folder: &str, root: &str, expected: [&str; 2]) {
         let named = named.filter(|name| modules.contains(name) && name != module && name != "openapi");
         needs.entry(module.clone()).or_default().extend(named);
     }
-    // A check that sees nothing would find nothing.
+    // The check must find a known dependency, or it would not find a circle either.
     let [one, other] = expected;
     assert!(needs[one].contains(other), "{needs:?}");
-    // What needs nothing that is left is taken away, until nothing is left, or only circles are.
+    // Removes modules whose dependencies are all removed, until no module is left, or only circles are.
     while !needs.is_empty() {
         let left: BTreeSet<_> = needs.keys().cloned().collect();
         let before = needs.len();
@@ -251,9 +252,9 @@ fn modules_have_no_circles() {
     check_no_circles("functions/migrate/src", "crate::", ["run", "schema"]);
 }
 
-/// Numbers that a status code may be, in code that is looked at: a title's length and times are written otherwise.
+/// Numbers in the code that may be status codes. Known other numbers are removed first.
 fn status_codes(code: &str) -> Vec<u32> {
-    // What the issuer answers with, and what is a length or a time.
+    // The issuer's status codes, lengths, and times.
     let code =
         ["answer.status() != 200", "ureq::Error::StatusCode(404)", "keys (404)", "Text<1, 200>", "from_millis(500)"]
             .iter()
@@ -269,11 +270,11 @@ fn status_codes(code: &str) -> Vec<u32> {
 fn only_http_knows_status_codes() {
     let mut files = sources("shared/src");
     let http: BTreeMap<_, _> = files.extract_if(.., |name, _| name.starts_with("shared/src/http/")).collect();
-    // What describes the API to people does not decide what it answers.
+    // The module that describes the API does not decide what the API answers.
     files.retain(|name, _| !name.starts_with("shared/src/openapi/"));
-    // A check that finds none where they are would find none elsewhere.
+    // The check must find the status codes in `http`, or else it would find none elsewhere either.
     assert!(http.values().flat_map(|code| status_codes(code)).count() > 10);
-    // What migrates answers nobody over HTTP.
+    // The migrate function does not answer over HTTP.
     files.extend(sources("functions").into_iter().filter(|(name, _)| !name.starts_with("functions/migrate/")));
     for (name, code) in files {
         assert_eq!(status_codes(&code), [0; 0], "{name} knows status codes");

@@ -10,7 +10,7 @@ use shared::routes::{NOT_FOUND, ROUTES};
 use tests::{Api, Request, SECRET, postgres::Database, runtime::Function};
 use tokio::net::TcpListener;
 
-/// Starts a function that must not start, and answers the one line it wrote.
+/// Starts a function that must not start, and returns the one line that it wrote.
 async fn refuses_to_start(name: &str, environment: &[(&str, &str)]) -> String {
     let environment: BTreeMap<_, _> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -36,7 +36,7 @@ async fn wrong_configuration_is_one_line_with_the_variables_name() {
         let line = refuses_to_start(name, &[secret]).await;
         assert!(line.starts_with(&format!("{name}: DATABASE_URL: is missing")), "{line}");
     }
-    // `migrate` starts all the same, as CloudFormation waits for an answer of it: see cloudformation.rs.
+    // `migrate` starts in any case, because CloudFormation waits for its answer: see cloudformation.rs.
     let line = refuses_to_start("health", &[secret]).await;
     assert!(line.starts_with("health: DATABASE_URL: is missing"), "{line}");
     for (variable, value) in [
@@ -76,7 +76,7 @@ async fn a_database_that_refuses_is_503_until_it_is_back() {
     let name: String = api.database.value("SELECT current_database()::text").await;
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    // A database does not shut itself.
+    // A session cannot close its own database.
     let outside = Database::empty().await;
     outside.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
     api.database.execute(others).await;
@@ -85,7 +85,7 @@ async fn a_database_that_refuses_is_503_until_it_is_back() {
     assert_eq!(response.header("retry-after"), Some("1"));
     assert_eq!(response.header("access-control-allow-origin"), Some("http://localhost:3000"));
     assert_eq!(api.send(Request::new("GET", "/health")).await.status, 503);
-    // Tokens and bodies are judged without it.
+    // Tokens and bodies are checked without the database.
     assert_eq!(api.send(Request::new("GET", "/api/1/tasks")).await.status, 401);
     assert_eq!(api.send(Request::new("GET", "/api/2/tasks").user(1)).await.status, 403);
     outside.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
@@ -94,7 +94,7 @@ async fn a_database_that_refuses_is_503_until_it_is_back() {
     assert_eq!((health.status, health.json()), (200, json!({ "status": "ok" })));
 }
 
-/// A server that takes connections and never says a word.
+/// A server that accepts connections but never answers.
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_503_within_the_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -107,7 +107,7 @@ async fn a_database_that_does_not_answer_is_503_within_the_deadline() {
         "headers": { "authorization": format!("Bearer {}", tests::token::of(1)) },
         "requestContext": { "http": { "method": "GET" } },
     });
-    // The first waits for the function's start, which tries to connect for 3 seconds.
+    // The first request waits for the function's start, which tries to connect for 3 seconds.
     function.invoke_within(&event, Duration::from_secs(6)).await.unwrap();
     let started = Instant::now();
     let answer = function.invoke_within(&event, Duration::from_secs(2)).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_database_that_does_not_answer_is_503_within_the_deadline() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
-/// A statement that waits for a lock past its deadline: the next request must not wait behind it.
+/// A statement waits for a lock past its deadline. The next request must not wait for that statement.
 #[tokio::test]
 async fn a_statement_that_hangs_is_503_and_leaves_its_connection_behind() {
     let api = Api::new().await;

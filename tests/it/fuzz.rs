@@ -1,5 +1,5 @@
-//! Arbitrary events to every function, for a bounded time: every one is answered, below 500, and
-//! nothing panics. `FUZZ_SECONDS` makes it longer, `FUZZ_SEED` repeats a run.
+//! Sends arbitrary events to every function for a limited time. Every event gets an answer below 500, and nothing
+//! panics. `FUZZ_SECONDS` sets the time, and `FUZZ_SEED` repeats a run.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use shared::routes::{NOT_FOUND, ROUTES};
 use tests::{Api, random::Random, runtime::TIMEOUT, token};
 
-/// What goes into events.
+/// The parts of events.
 trait Words {
-    /// Text of the characters that parsers stumble over.
+    /// A text of characters that are difficult for parsers.
     fn text(&mut self) -> String;
-    /// Any JSON, so many levels deep.
+    /// Any JSON with at most `depth` levels.
     fn value(&mut self, depth: usize) -> Value;
-    /// A body that is nearly one.
+    /// A body that is nearly valid.
     fn body(&mut self) -> String;
 }
 
@@ -81,7 +81,7 @@ impl Words for Random {
     }
 }
 
-/// An event that is right but for what chance does to it.
+/// A valid event with random changes.
 fn event(random: &mut Random, method: &str, path: &str) -> Value {
     let id = |random: &mut Random| if random.below(3) == 0 { random.text() } else { "1".into() };
     let mut event = json!({
@@ -107,7 +107,7 @@ fn event(random: &mut Random, method: &str, path: &str) -> Value {
     if random.below(50) == 0 { random.value(4) } else { event }
 }
 
-/// Replaces or removes one thing in an object, at any depth.
+/// Replaces or removes one value in an object, at any depth.
 fn mutate(random: &mut Random, value: &mut Value) {
     let Value::Object(object) = value else {
         *value = random.value(2);

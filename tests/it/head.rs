@@ -1,4 +1,4 @@
-//! HEAD, wherever there is GET: the same answer without its body.
+//! HEAD for every route with GET: the same answer without a body.
 
 use shared::routes::{Access, ROUTES};
 use tests::{Api, Request};

@@ -1,5 +1,5 @@
-//! Users with ids of every kind, in Better Auth's table, in another and in none: what is let in, what is
-//! refused, and what `up` says of a database that is not as it is configured.
+//! Users with ids of every kind, in Better Auth's table, in another table, and in no table: what is accepted, what
+//! is refused, and what `up` reports when the database does not match the configuration.
 
 use serde_json::{Value, json};
 use shared::auth::UserIds;
@@ -43,7 +43,7 @@ async fn every_operation_works_for_every_kind_of_users() {
     }
 }
 
-/// The routes of the caller, who is deleted in the end.
+/// The routes of the caller. The last one deletes the caller.
 async fn me(api: &Api, identity: Identity, send: impl AsyncFn(Request) -> Response) {
     let get = async || send(Request::new("GET", "/api/users/me")).await;
     if identity.users == Users::None {
@@ -80,7 +80,7 @@ async fn me(api: &Api, identity: Identity, send: impl AsyncFn(Request) -> Respon
     assert_eq!(get().await.status, 401, "{identity:?}");
 }
 
-/// The description says what kind of ids a deployment has, and what routes.
+/// The description shows the kind of ids and the routes of the deployment.
 #[tokio::test]
 async fn the_description_is_of_this_deployment() {
     for identity in Identity::ALL {
@@ -97,7 +97,7 @@ async fn the_description_is_of_this_deployment() {
         assert_eq!(has_users, identity.users != Users::None);
         let name = &document["components"]["schemas"]["User"]["properties"]["name"]["type"];
         assert_eq!(name.is_array(), identity.users == Users::Another, "{name}");
-        // Every reference leads somewhere.
+        // Every reference resolves.
         for reference in document.to_string().split("\"$ref\":\"#").skip(1) {
             let pointer = reference.split('"').next().unwrap();
             assert!(document.pointer(pointer).is_some(), "{identity:?} {pointer}");
@@ -105,7 +105,7 @@ async fn the_description_is_of_this_deployment() {
     }
 }
 
-/// Ids that are nobody's, or not those that they look like.
+/// Ids that no user has, and ids that only look like another user's.
 #[tokio::test]
 async fn strange_ids_let_nobody_in() {
     let rows = async |api: &Api| api.database.value::<i64>("SELECT count(*) FROM task").await;
@@ -171,7 +171,7 @@ async fn strange_ids_let_nobody_in() {
         let answer = api.send(Request::new("GET", &format!("/api/{path}/tasks")).bearer(&token)).await;
         assert_eq!(answer.status, status, "{subject} {path}");
     }
-    // Of the log nobody learns who has text ids.
+    // The log must not show who has text ids.
     let api = Api::of(TEXT).await;
     api.database.users(&[1]).await;
     api.send(Request::new("GET", &format!("/api/{}/tasks", TEXT.in_path(1))).bearer(&TEXT.token(1))).await;
@@ -179,7 +179,7 @@ async fn strange_ids_let_nobody_in() {
     assert!(log.contains("sha256:") && !log.contains("ser 1"), "{log}");
 }
 
-/// With text ids, a path that an error quotes or a redirect keeps is still the caller's.
+/// Text ids are encoded in paths that an error quotes or a redirect keeps.
 #[tokio::test]
 async fn a_text_id_is_encoded_where_it_is_answered() {
     let api = Api::of(TEXT).await;
@@ -197,7 +197,7 @@ async fn refused(database: &Database, variables: &[(&str, &str)], expected: &str
     assert!(message.contains(expected) && !message.contains('\n'), "{variables:?}: {message}");
 }
 
-/// What does not fit is said in one line, with what to set, and nothing is changed.
+/// When something does not fit, `up` says in one line what to set, and changes nothing.
 #[tokio::test]
 async fn up_says_what_does_not_fit() {
     let tables = "SELECT string_agg(c.oid::REGCLASS::TEXT, ' ' ORDER BY c.relname) FROM pg_class AS c
@@ -242,7 +242,7 @@ async fn up_says_what_does_not_fit() {
     }
 }
 
-/// The configuration changes after there are tasks.
+/// The configuration changes when there are tasks already.
 #[tokio::test]
 async fn up_says_what_does_not_fit_any_more() {
     let database = Database::migrated_for(Identity { ids: UserIds::Text, users: Users::None }).await;
@@ -257,7 +257,7 @@ async fn up_says_what_does_not_fit_any_more() {
         database.execute(&format!("INSERT INTO people VALUES ({})", database.identity.sql(user))).await;
     }
     tests::migrate(&database.url(), &people).await.unwrap();
-    // From now on the functions and the foreign key are of that table.
+    // From now on, the functions and the foreign key use that table.
     database.execute(&format!("DELETE FROM people WHERE id = {}", database.identity.sql(2))).await;
     assert_eq!(database.value::<i64>("SELECT count(*) FROM task").await, 1);
     let (identity, url) = (database.identity, database.url());
@@ -269,12 +269,12 @@ async fn up_says_what_does_not_fit_any_more() {
     assert_eq!((status(1).await, status(2).await), (200, 401));
     tests::migrate(&url, &[text, ("USERS_TABLE", "none")]).await.unwrap();
     assert_eq!(status(2).await, 200);
-    // `down` makes room for ids of another kind.
+    // After `down`, ids of another kind can be used.
     tests::migrate_with(&url, &json!({ "action": "down", "to": 0 })).await.unwrap();
     tests::migrate(&url, &[("USER_IDS", "uuid"), ("USERS_TABLE", "none")]).await.unwrap();
 }
 
-/// Tokens of applications that sign their own, and what only looks like one.
+/// Tokens of applications that sign their own tokens, and tokens that only look like these.
 #[tokio::test]
 async fn the_user_may_be_in_another_claim() {
     let exp = token::now() + 60;
@@ -288,7 +288,7 @@ async fn the_user_may_be_in_another_claim() {
             "userId",
             vec![json!({ "userId": "1", "exp": exp, "role": "admin", "email": "a@example.com" })],
             vec![
-                // A link in an e-mail of Better Auth, one that changes the address, and a session cookie.
+                // A link in an e-mail of Better Auth, two links that change the address, and a session cookie.
                 json!({ "userId": "1", "email": "a@example.com", "exp": exp, "iat": 1 }),
                 json!({ "userId": "1", "email": "a@example.com", "updateTo": "b@example.com", "exp": exp }),
                 json!({ "userId": "1", "email": "a@example.com", "requestType": "change-email-verification", "exp": exp }),
@@ -321,7 +321,7 @@ async fn the_user_may_be_in_another_claim() {
     }
 }
 
-/// A token for somebody else says in the log what to set.
+/// For a token with another audience, the log says which variable to set.
 #[tokio::test]
 async fn a_token_with_an_audience_names_the_variable_to_set() {
     let api = Api::new().await;

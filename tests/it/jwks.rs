@@ -1,5 +1,5 @@
-//! Tokens signed with a key that the issuer publishes, whatever only looks like one, and issuers
-//! that are slow, away or wrong.
+//! Tokens that are signed with a published key, tokens that only look like these, and issuers that are slow, away or
+//! wrong.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ async fn list(api: &Api, token: &str) -> Response {
     api.send(Request::new("GET", "/api/1/tasks").bearer(token)).await
 }
 
-/// Asks until the status is another than `status`, for as long as a cool-down may take.
+/// Repeats a request while its answer has this status, for as long as a cool-down may take.
 async fn while_it_is(status: u64, api: &Api, token: &str) -> Response {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
@@ -52,7 +52,7 @@ async fn every_kind_of_key_is_good_by_its_own_algorithm() {
     }
 }
 
-/// The tokens that a real Better Auth issued, by every algorithm and in every look-alike.
+/// Tokens that a real Better Auth issued, with every algorithm, and tokens that only look like these.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn captured_tokens_are_judged_as_they_say() {
     #[derive(Deserialize)]
@@ -84,7 +84,7 @@ async fn captured_tokens_are_judged_as_they_say() {
                 .with("JWT_AUDIENCE", &captured.base_url)
         };
         api.database.users(&[1, 2]).await;
-        // Those that are good for a quarter of an hour have been.
+        // The access tokens are valid for 15 minutes and have expired.
         let expected = if sample.accept == true { 200 } else { 401 };
         let user = sample.payload["sub"].as_str().unwrap_or("1");
         let response = api.send(Request::new("GET", &format!("/api/{user}/tasks")).bearer(&sample.token)).await;
@@ -147,7 +147,7 @@ async fn look_alikes_are_refused() {
         ("expired", claim("exp", json!(token::now() - 60))),
         ("not yet", claim("nbf", json!(token::now() + 60))),
         ("the last digit of the signature", {
-            // 64 bytes are 86 digits, of the last of which two bits say nothing.
+            // 64 bytes are 86 digits, and two bits of the last digit have no meaning.
             let last = signature.bytes().last().unwrap();
             let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             let at = digits.iter().position(|digit| *digit == last).unwrap();
@@ -173,7 +173,7 @@ async fn look_alikes_are_refused() {
     assert_eq!(list(&api, &token::of(1)).await.status, 401, "HS256 without a secret");
 }
 
-/// RFC 9864 has a name for each curve of EdDSA.
+/// RFC 9864 names each curve of EdDSA.
 #[tokio::test]
 async fn an_algorithm_may_have_its_newer_name() {
     let mut key = SigningKey::ed25519("1");
@@ -194,7 +194,7 @@ async fn an_algorithm_may_have_its_newer_name() {
     }
 }
 
-/// A set in which no key is of use says in the log, once, what is wrong with each.
+/// For a set without a usable key, the log says once what is wrong with each key.
 #[tokio::test]
 async fn a_set_without_a_key_of_use_says_why() {
     let key = SigningKey::ed25519("1");
@@ -223,7 +223,7 @@ async fn both_kinds_of_tokens_are_good_at_once_each_by_its_own_rules() {
     assert_eq!(list(&api, &token::of(1)).await.status, 401, "the issuer is pinned for both");
 }
 
-/// Better Auth that signs with the secret has nothing at the address of its keys.
+/// A Better Auth that signs with its secret publishes no keys.
 #[tokio::test]
 async fn with_a_secret_an_issuer_without_keys_is_as_it_should_be() {
     let issuer = Issuer::answering(Answer::Status(404)).await;
@@ -269,15 +269,15 @@ async fn a_thousand_made_up_keys_are_a_fetch_a_second_and_no_statement() {
         let header = Header { kid: Some(format!("made-up-{count}")), ..other.header() };
         *answers.entry(list(&api, &other.sign(&header, &issuer.claims(1))).await.status).or_insert(0) += 1;
     }
-    // The first ten wait for a fetch of their own; then it cannot be told any more.
+    // The first ten wait for their own fetch. After that, the API cannot tell whether a token is bad.
     assert!(answers[&401] >= 10 && answers[&401] + answers[&503] == 1000, "{answers:?}");
-    // One at the start, and one in each cool-down of a second that the thousand took.
+    // One fetch at the start, and one in each cool-down of one second.
     let cool_downs = usize::try_from(started.elapsed().as_secs()).unwrap() + 1;
     assert!(issuer.fetches() <= 1 + cool_downs, "{} fetches in {:?}", issuer.fetches(), started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     assert_eq!(proxy.round_trips(), 0);
     assert_eq!(list(&api, &issuer.token(&key, 1)).await.status, 200);
-    // A key that is new meanwhile is never refused.
+    // A token with a new key is never refused with 401.
     let new = SigningKey::ed25519("2");
     issuer.publish(&[&key, &new]);
     let answer = list(&api, &issuer.token(&new, 1)).await.status;
@@ -301,7 +301,7 @@ async fn keys_are_good_while_the_issuer_is_down() {
     assert_eq!(list(&api, &token).await.status, 200);
 }
 
-/// Whatever is no set of keys is none, and no answer is a 503: the token may be good.
+/// A document that is not a set of keys gives no keys. The answer is 503, because the token may be good.
 #[tokio::test]
 async fn without_keys_the_answer_is_503_until_there_are_some() {
     let key = SigningKey::ed25519("1");
@@ -330,7 +330,7 @@ async fn without_keys_the_answer_is_503_until_there_are_some() {
     assert_eq!(published.fetches(), 0, "nobody follows a redirect");
 }
 
-/// An issuer that has withdrawn its keys, or has none that is of use, has said so.
+/// An issuer without a usable key has answered, so tokens are refused with 401.
 #[tokio::test]
 async fn without_keys_of_use_no_token_is_good_until_there_are_some() {
     let key = SigningKey::ed25519("1");
@@ -355,7 +355,7 @@ async fn an_issuer_that_does_not_answer_is_503_within_the_deadline() {
         "requestContext": { "http": { "method": "GET" } },
     });
     let function = api.function("get-me").await;
-    // The first waits for the start, which asks the issuer for 3 seconds.
+    // The first request waits for the function's start, which asks the issuer for 3 seconds.
     function.invoke_within(&event, Duration::from_secs(8)).await.unwrap();
     let started = Instant::now();
     let answer = function.invoke_within(&event, Duration::from_secs(2)).await.unwrap();

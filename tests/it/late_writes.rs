@@ -1,5 +1,5 @@
-//! Writes that reach the database late, or that it works on when they are answered already: nothing may come
-//! of them afterwards.
+//! Writes that reach the database late, or that it still works on after the request was answered. They must not
+//! change anything afterwards.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::db::RELEASE_SCHEMA;
 use tests::{Api, Request, postgres::Database, token};
 
-/// The server's process that serves the API, which it has all to itself.
+/// The server process of the API's connection. The API has the database to itself.
 async fn backend(database: &Database) -> u32 {
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
         ORDER BY backend_start DESC LIMIT 1";
@@ -31,7 +31,7 @@ fn event(user: i32, method: &str, path: &str, body: &Value) -> Value {
     })
 }
 
-/// A server's process stands still past the deadline, and goes on after the client has done something else.
+/// A server process stands still past the deadline, and goes on after the client has done something else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_is_not_committed_after_its_503() {
     let api = Api::new().await;
@@ -50,7 +50,7 @@ async fn a_write_is_not_committed_after_its_503() {
     let before: String = api.database.value(rows).await;
     for (name, method, path, body) in writes {
         let function = api.function(name).await;
-        // A first request, so that there is a connection; it is of a user who is not there.
+        // The first request opens the connection. Its user does not exist.
         let first = event(2, method, &path.replace("/1/", "/2/"), &body);
         assert_eq!(function.invoke(&first).await.unwrap()["statusCode"], 401, "{name}");
         let process = backend(&api.database).await;
@@ -59,7 +59,7 @@ async fn a_write_is_not_committed_after_its_503() {
             function.invoke_within(&event(1, method, &path, &body), Duration::from_millis(1500)).await.unwrap();
         signal(process, Signal::SIGCONT);
         assert_eq!(answer["statusCode"], 503, "{name}: {answer}");
-        // It reads what it was sent, and ends as nobody listens any more.
+        // The process reads what it was sent, and ends because nobody listens any more.
         let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {process}");
         for _ in 0..1000 {
             api.database.execute("SELECT pg_stat_clear_snapshot()").await;
@@ -114,8 +114,8 @@ async fn a_write_that_ends_late_is_not_committed() {
     }
 }
 
-/// The connection is cut while the server's process stands still: the function repeats its write, and the
-/// first one must not undo what came after the second.
+/// The connection is cut while the server process stands still. The function repeats its write, and the first write
+/// must not undo a change that was made after the second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_is_repeated_when_the_first_can_no_longer_begin() {
     let database = Database::migrated().await;
@@ -133,7 +133,7 @@ async fn a_write_is_repeated_when_the_first_can_no_longer_begin() {
         let (api, request) = (Arc::clone(&api), put("A"));
         tokio::spawn(async move { api.send(request).await })
     };
-    // It is on its way to the process that stands still.
+    // The write is on its way to the process that stands still.
     tokio::time::sleep(Duration::from_millis(100)).await;
     proxy.cut();
     let answer = sent.await.unwrap();
@@ -147,7 +147,7 @@ async fn a_write_is_repeated_when_the_first_can_no_longer_begin() {
     assert_eq!(api.database.value::<String>("SELECT title FROM task").await, "B");
 }
 
-/// A session that is of no use costs one request a second attempt, and no more.
+/// A session that cannot be used costs one request a second attempt, and no more.
 #[tokio::test]
 async fn a_session_in_a_bad_state_is_not_kept() {
     let api = Api::new().await;
@@ -156,7 +156,7 @@ async fn a_session_in_a_bad_state_is_not_kept() {
     assert_eq!(api.send(create()).await.status, 201);
     let role: String = api.database.value("SELECT CURRENT_USER::TEXT").await;
     let name = api.database.name().to_owned();
-    // New sessions are read-only, as those of an old primary; then they are not any more.
+    // New sessions are read-only, like those of a former primary. After that, they are writable again.
     let outside = Database::empty().await;
     outside.execute(&format!("ALTER ROLE {role} IN DATABASE {name} SET default_transaction_read_only = on")).await;
     let process = backend(&api.database).await;

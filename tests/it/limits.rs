@@ -1,4 +1,4 @@
-//! What one caller can make the database do, and keep.
+//! Limits on what one caller can make the database do and store.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::release::MAX_IDEMPOTENCY_KEYS;
 use tests::{Api, Request};
 
-/// Keys are bounded in number, for a user who may have three tasks as well: the oldest make room.
+/// The number of keys is limited. The oldest keys are removed. The user may also have only three tasks.
 #[tokio::test]
 async fn keys_are_bounded_in_number() {
     let api = Api::new().await.with("MAX_TASKS_PER_USER", "3");
@@ -15,7 +15,7 @@ async fn keys_are_bounded_in_number() {
         Request::new("POST", "/api/1/tasks").user(1).header("Idempotency-Key", key).json(json!({ "title": "x" }))
     };
     assert_eq!(api.send(create("first")).await.status, 201);
-    // As many as that many creates would have left, one a second.
+    // As many keys as that number of creates would have left, one per second.
     let keys = i64::from(MAX_IDEMPOTENCY_KEYS) + 500;
     api.database
         .execute(&format!(
@@ -25,7 +25,7 @@ async fn keys_are_bounded_in_number() {
         ))
         .await;
     for number in 0..6 {
-        // Each makes room for itself; deleting the task makes room for the next.
+        // Each create makes room for its key. Deleting the task makes room for the next task.
         let created = api.send(create(&format!("new-{number}"))).await;
         assert_eq!(created.status, 201, "{created:?}");
         let path = created.header("location").unwrap().to_owned();
@@ -36,7 +36,7 @@ async fn keys_are_bounded_in_number() {
     assert_eq!(api.database.value::<i64>("SELECT count(*) FROM idempotency_key WHERE key LIKE 'new-%'").await, 6);
 }
 
-/// A key of yesterday neither answers nor refuses, and goes with the next create.
+/// A key from yesterday has no effect, and the next create removes it.
 #[tokio::test]
 async fn keys_end_after_a_day() {
     let api = Api::new().await;
@@ -55,7 +55,7 @@ async fn keys_end_after_a_day() {
     assert_eq!(api.database.value::<i64>("SELECT count(*) FROM idempotency_key").await, 0);
 }
 
-/// The limit holds for creates at the same moment, and counts again what was deleted.
+/// The limit holds for creates at the same moment, and tasks that were deleted do not count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_has_no_more_tasks_than_there_may_be() {
     let api = std::sync::Arc::new(Api::new().await.with("MAX_TASKS_PER_USER", "5").processes(4));
@@ -79,8 +79,8 @@ async fn a_user_has_no_more_tasks_than_there_may_be() {
     assert_eq!((api.send(create()).await.status, api.send(create()).await.status), (201, 409));
 }
 
-/// A search of as much as one user may have, for what is worst to look for. The bound is far above what it
-/// takes; a search as text took seconds.
+/// The worst search in as many tasks as a user may have. The bound is far above the time that the search takes. A
+/// search as text took seconds.
 #[tokio::test]
 async fn the_worst_search_ends_soon() {
     let api = Api::new().await;
@@ -100,7 +100,7 @@ async fn the_worst_search_ends_soon() {
     assert_eq!(api.send(list(&"a".repeat(101))).await.status, 422);
 }
 
-/// What the database counts of statements is one entry for each operation, and not one for each user.
+/// The database counts statements by operation, and not by user.
 #[tokio::test]
 async fn statements_are_counted_by_operation() {
     let api = Api::new().await;

@@ -1,4 +1,4 @@
-//! The list: filters, search, orders, pages, and the bound on its size.
+//! The list: filters, search, orders, pages, and the limit on its size.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ async fn titles(api: &Api, query: &str) -> Vec<String> {
     response.json().as_array().unwrap().iter().map(title).collect()
 }
 
-/// An API whose user has tasks with these titles, every second one completed, created a second
-/// after each other and updated in the opposite order. Another user has the same.
+/// An API with a user who has tasks with these titles. Every second task is completed. The tasks were created one
+/// second apart, and updated in the opposite order. Another user has the same tasks.
 async fn with_tasks(titles: &[&str]) -> Api {
     let api = Api::new().await;
     api.database.users(&[USER, 2]).await;
@@ -47,7 +47,7 @@ async fn completed_filters() {
     assert_eq!(titles(&api, "unknown=x&completed=true").await, ["b"]);
 }
 
-/// What frontends of other backends say.
+/// Parameters as frontends of other backends send them.
 #[tokio::test]
 async fn other_names_for_the_same() {
     let api = with_tasks(&["a", "b", "c", "d"]).await;
@@ -81,7 +81,7 @@ async fn other_names_for_the_same() {
     }
 }
 
-/// `Link` goes on in the way that the client pages.
+/// `Link` continues in the same way in which the client pages.
 #[tokio::test]
 async fn counted_pages_follow_each_other() {
     let names: Vec<String> = (0..11).map(|at| format!("{at:02}")).collect();
@@ -139,7 +139,7 @@ async fn contradictions_are_refused() {
     }
 }
 
-/// Most frontends of this kind expect the newest first.
+/// Most frontends of this kind expect the newest tasks first.
 #[tokio::test]
 async fn the_usual_order_is_configured() {
     let api = with_tasks(&["a", "b", "c"]).await.with("DEFAULT_SORT", "-created_at");
@@ -233,8 +233,8 @@ async fn without_a_limit_a_page_ends_at_a_thousand() {
     assert_eq!(second.next(), None);
 }
 
-/// The texts that grow most on their way out: control characters become six bytes in JSON, and
-/// their backslash two more in Lambda's answer; quotation marks four; emoji have four.
+/// The texts that grow most on the way to the client. A control character becomes six bytes in JSON, and its
+/// backslash one byte more in Lambda's answer. A quotation mark becomes four bytes, and an emoji has four.
 #[tokio::test]
 async fn no_page_outgrows_lambdas_limit() {
     for text in [r"E'\x01'", r"E'\\'", "'\"'", "'😀'", r"E'\x1f\x22'", "'a'"] {

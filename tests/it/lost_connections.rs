@@ -1,5 +1,5 @@
-//! Connections that are lost before or under a statement, and statements that take too long: what
-//! may be repeated is, what may not is a 503, and nothing goes on at the server.
+//! Connections that are lost before or during a statement, and statements that take too long. Statements that may be
+//! repeated are repeated, others get a 503, and no statement goes on at the server.
 
 use std::{
     sync::Arc,
@@ -48,7 +48,7 @@ async fn a_connection_that_was_cut_costs_nobody_anything() {
     assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 11, "ten keys, ten tasks");
 }
 
-/// Sends a request that waits for a lock, does something to its connection, and lets go of the lock.
+/// Sends a request that waits for a lock, harms its connection, and then releases the lock.
 async fn under(api: &Arc<Api>, id: i64, request: Request, harm: &str) -> Response {
     api.database.execute(&format!("BEGIN; SELECT FROM task WHERE id = {id} FOR UPDATE")).await;
     let sent = tokio::spawn({
@@ -87,13 +87,13 @@ async fn a_statement_whose_backend_is_killed_is_repeated_where_that_is_safe() {
     assert_eq!(api.database.value::<String>("SELECT completed::text || title FROM task").await, "truechanged");
 }
 
-/// A victim of a deadlock was rolled back for certain: everything may be repeated.
+/// The transaction that loses a deadlock is certainly rolled back, so every request may be repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_victim_of_a_deadlock_is_repeated() {
     let api = Arc::new(Api::new().await);
     api.database.users(&[1]).await;
     let id = api.database.task(1, "x").await;
-    // The toggle has the owner's key, and waits for the task; a trigger makes it take another lock.
+    // The toggle holds the lock on the owner's key, and waits for the task. A trigger makes it take another lock.
     api.database
         .execute(
             "CREATE SEQUENCE attempts;
@@ -110,7 +110,7 @@ async fn the_victim_of_a_deadlock_is_repeated() {
     assert_eq!(api.database.value::<i64>("SELECT last_value FROM attempts").await, 2);
 }
 
-/// Past its deadline a statement is not only abandoned: it ends at the server and changes nothing.
+/// After its deadline, a statement is cancelled at the server and changes nothing.
 #[tokio::test]
 async fn a_statement_that_is_too_late_is_cancelled_at_the_server() {
     let api = Api::new().await;
@@ -127,7 +127,7 @@ async fn a_statement_that_is_too_late_is_cancelled_at_the_server() {
     let answer = function.invoke_within(&toggle, Duration::from_secs(2)).await.unwrap();
     assert_eq!(answer["statusCode"], 503, "{answer}");
     let active = format!("SELECT count(*) {OTHERS} AND state = 'active'");
-    // The server was told; within a moment it has heard.
+    // The server was told to cancel. It needs a moment.
     let end = Instant::now() + Duration::from_secs(1);
     while api.database.value::<i64>(&active).await > 0 {
         assert!(Instant::now() < end, "it goes on");
@@ -147,7 +147,7 @@ async fn a_database_that_is_back_soon_is_waited_for() {
     let get = || Request::new("GET", "/api/1/tasks").user(1);
     assert_eq!(api.send(get()).await.status, 200);
     let name: String = api.database.value("SELECT current_database()::text").await;
-    // A database does not shut itself.
+    // A session cannot close its own database.
     let outside = Database::empty().await;
     outside.execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
     api.database.execute(&format!("SELECT pg_terminate_backend(pid) {OTHERS}")).await;

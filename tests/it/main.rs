@@ -1,4 +1,4 @@
-//! End-to-end tests: HTTP in, rows and answers out.
+//! End-to-end tests: they send HTTP requests, and check answers and rows.
 
 mod adopt;
 mod applications;

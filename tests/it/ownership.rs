@@ -1,4 +1,4 @@
-//! Who may touch what: every route of the route table, called by everyone, with every id.
+//! Authorization: calls every route of the route table as every kind of caller, with every kind of id.
 
 use serde_json::{Value, json};
 use shared::routes::{Access, ROUTES, Route};
@@ -12,7 +12,7 @@ const OWN: i32 = 1;
 const OTHER: i32 = 2;
 const DELETED: i32 = 3;
 
-/// Who calls.
+/// The caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Nobody,
@@ -23,7 +23,7 @@ enum Who {
     Owner,
 }
 
-/// Which task of the owner's path.
+/// The task in the owner's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     Own,
@@ -50,7 +50,7 @@ fn expected(route: &Route, who: Who, which: Which, identity: Identity) -> u64 {
         _ if route.access == Access::Public => 200,
         _ if is_without_users && !has("{user_id}") => 404,
         Who::Nobody | Who::Expired => 401,
-        // Whoever a token names is there, where nobody can tell.
+        // Without a users table, every user that a token names counts as existing.
         Who::Deleted if !is_without_users => 401,
         Who::Another | Who::Deleted if has("{user_id}") => 403,
         Who::Owner if has("{id}") && which == Which::Others => 403,
@@ -84,7 +84,7 @@ async fn matrix(identity: Identity) {
     }
 }
 
-/// Sends one request to fresh rows. A refusal must leave them as they were.
+/// Sends one request with fresh rows. A refused request must not change the rows.
 async fn try_one(api: &Api, route: &Route, who: Who, which: Which) -> Response {
     let identity = api.database.identity;
     api.database.clear().await;

@@ -1,4 +1,4 @@
-//! What a statement costs stays what it is as tables grow: none reads a table from end to end.
+//! The cost of statements does not grow with the tables: no statement reads a whole table.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::routes::{Access, ROUTES};
 use tests::{Api, Request};
 
-/// Waits until a count has become so large. Connections report when they end, at the latest.
+/// Waits until a count has reached `least`. Connections report their counts when they end, at the latest.
 async fn until_it_is(api: &Api, count: &str, least: i64) {
     let others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     api.database.execute(&format!("SELECT pg_terminate_backend(pid) {others}")).await;
@@ -17,7 +17,7 @@ async fn until_it_is(api: &Api, count: &str, least: i64) {
     }
 }
 
-/// So many that an index pays.
+/// Enough users to make the planner use an index.
 const USERS: i32 = 500;
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn no_statement_reads_a_table_from_end_to_end() {
     assert_eq!(api.database.value::<i64>(&scans("seq_scan")).await, before);
 }
 
-/// Somebody who has most of the tasks, and the newest: their first is not looked for among everyone's.
+/// A user has most of the tasks, and the newest. Finding the user's first task must not read everybody's tasks.
 #[tokio::test]
 async fn a_list_begins_at_its_users_first_task() {
     let api = Api::new().await;
@@ -92,7 +92,7 @@ async fn a_list_begins_at_its_users_first_task() {
     assert_eq!(api.database.value::<i64>(&by_id).await, before);
 }
 
-/// Two users, one of whom has nearly all tasks: the other's short list is not looked for among them.
+/// One of two users has nearly all tasks. Reading the other's short list must not read these tasks.
 #[tokio::test]
 async fn a_short_list_beside_a_long_one_reads_no_foreign_task() {
     let api = Api::new().await;

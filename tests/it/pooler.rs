@@ -13,15 +13,15 @@ use tests::{
 };
 use tokio_postgres::SimpleQueryMessage;
 
-/// An API whose functions reach a migrated database through a pooler.
+/// An API with functions that reach a migrated database through a pooler.
 struct Pooled {
     api: Arc<Api>,
     pooler: Pooler,
-    /// The wire from the functions to the pooler.
+    /// The proxy between the functions and the pooler.
     wire: Proxy,
 }
 
-/// `None`, loudly, where there is no `PgBouncer`.
+/// `None`, with a message, when there is no `PgBouncer`.
 async fn pooled(pool_size: usize, processes: usize) -> Option<Pooled> {
     let database = Database::empty().await;
     database.give_away().await;
@@ -43,7 +43,7 @@ async fn pooled(pool_size: usize, processes: usize) -> Option<Pooled> {
     Some(Pooled { api: Arc::new(api), pooler, wire })
 }
 
-/// A request for each route in the order of a task's life, and the status of its answer.
+/// Sends a request for each route, in the order of a task's life. Checks the status of each answer.
 async fn whole_api(api: &Api, mut after_each: impl AsyncFnMut(&str, &Response)) {
     let task = api.database.task(1, "own").await;
     let mut answered = Vec::new();
@@ -84,11 +84,11 @@ async fn whole_api(api: &Api, mut after_each: impl AsyncFnMut(&str, &Response)) 
 #[tokio::test]
 async fn every_route_is_one_round_trip_through_the_pooler() {
     let Some(Pooled { api, wire, pooler: _pooler }) = pooled(2, 1).await else { return };
-    // Functions that are started have connected already.
+    // The functions connect when they start.
     for name in ROUTES.iter().map(|route| route.function).filter(|name| *name != "docs") {
         api.function(name).await.invoke(&json!({})).await.unwrap();
     }
-    // This one connects when it is asked.
+    // This function connects with its first request.
     api.send(Request::new("GET", "/health")).await;
     wire.forget();
     whole_api(&api, async |request, response| {
@@ -98,14 +98,14 @@ async fn every_route_is_one_round_trip_through_the_pooler() {
     .await;
 }
 
-/// What the next client of a connection to the server finds: that of a new one.
+/// The next client of a server connection must find the session as new.
 #[tokio::test]
 async fn nothing_is_left_in_the_session() {
     let Some(Pooled { api, pooler, wire: _wire }) = pooled(1, 1).await else { return };
     let name = api.database.name();
     let client = pooler.connect(&pooler.url_at(pooler.port(), name, name).parse().unwrap()).await;
-    // As one row of texts, for which nothing is prepared either. The application's name is what the
-    // pooler itself sets, for each of its clients that has one.
+    // Reads the session in one row of texts, which needs no prepared statement. The application name is set by the
+    // pooler itself, for each client that has one.
     let session = async || {
         let sql = "SELECT
             pg_backend_pid(), current_user, session_user, current_setting('role'),
@@ -146,7 +146,7 @@ async fn many_functions_share_two_connections() {
             let own = created.header("location").unwrap().to_owned();
             let toggled = api.send(Request::new("PATCH", &format!("{own}/complete")).user(user)).await;
             assert_eq!((toggled.status, &toggled.json()["title"]), (200, &json!(title)));
-            // A connection that served the other user a moment ago is this user's now.
+            // This connection may have served the other user a moment ago.
             let foreign = api.send(Request::new("GET", &own).user(3 - user)).await;
             assert_eq!(foreign.status, 403, "{}", foreign.body);
             let listed = api.send(Request::new("GET", &path).user(user)).await.json();

@@ -1,4 +1,4 @@
-//! Requests at the same moment, to the same rows.
+//! Requests at the same moment for the same rows.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use tests::{
     identity::{Identity, Users},
 };
 
-/// Sends all of them at once.
+/// Sends all requests at once.
 async fn together(api: &Arc<Api>, requests: Vec<Request>) -> Vec<u64> {
     let sent: Vec<_> = requests
         .into_iter()
@@ -31,7 +31,7 @@ fn count(statuses: &[u64]) -> BTreeMap<u64, usize> {
     })
 }
 
-/// An API with a user, of each kind of users.
+/// An API with one user, for each kind of users.
 async fn each() -> Vec<Arc<Api>> {
     let mut apis = Vec::new();
     for identity in Identity::EACH {
@@ -56,7 +56,7 @@ async fn every_toggle_counts() {
 async fn toggles_count(api: Arc<Api>) {
     let id = api.database.task(1, "x").await;
     for round in 1..=10 {
-        // An odd number, so that the task ends up changed.
+        // An odd number of toggles, so that the task is changed in the end.
         let toggles = vec![own(&api, "PATCH", &format!("/{id}/complete")); 7];
         assert_eq!(count(&together(&api, toggles).await), [(200, 7)].into());
         let completed: bool = api.database.value("SELECT completed FROM task").await;
@@ -102,8 +102,8 @@ async fn deleted_once(api: Arc<Api>) {
     assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 0);
 }
 
-/// A statement that waits for a deletion sees the task as the owner's in its snapshot and finds
-/// nothing to change: that is "not found", never "not yours" or a failure.
+/// A statement that waits for a deletion still sees the task in its snapshot, as the owner's, and finds no row to
+/// change. The answer must be "not found", and not "not yours" or a failure.
 #[tokio::test]
 async fn a_write_that_waited_for_a_deletion_finds_nothing() {
     for api in each().await {
@@ -162,7 +162,7 @@ async fn deleting_me_races_creating() {
     }
 }
 
-/// Creates of one user at the same moment: the limit is exact, and a key is one task.
+/// Creates of one user at the same moment. The limit is exact, and a key creates one task.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn creates_at_once_respect_the_limit_and_the_key() {
     for identity in Identity::EACH {

@@ -1,5 +1,5 @@
-//! The steps of docs/restore.md: from "somebody dropped the table" to serving again. A branch of Neon at an earlier time
-//! is here a copy of the database that was made then, and takes the database's name as the restored branch does.
+//! The steps of docs/restore.md: from "somebody dropped the table" to serving again. Neon would restore a branch to
+//! an earlier time. Here, a copy of the database stands for the earlier branch, and takes over the database's name.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ async fn admin() -> Client {
     client
 }
 
-/// Ends all sessions in a database, as Neon does with those of a branch that is restored.
+/// Ends all sessions in a database, as Neon does when it restores a branch.
 async fn end_sessions(admin: &Client, database: &str) {
     let sql = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = $1";
     admin.execute(sql, &[&database]).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_dropped_table_comes_back_and_the_functions_serve_again() {
     let list = || Request::new("GET", "/api/1/tasks").user(1);
     let create = |title: &str| Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": title }));
     assert_eq!(api.send(create("Kept")).await.status, 201);
-    // The time to restore is before the newest deployment: the functions of this release are not there yet.
+    // The time to restore is before the newest deployment, so this release's functions do not exist yet.
     api.database.execute(&format!("DROP SCHEMA {RELEASE_SCHEMA} CASCADE")).await;
     end_sessions(&admin, &name).await;
     admin.batch_execute(&format!("CREATE DATABASE {name}_then TEMPLATE {name}")).await.unwrap();
@@ -46,15 +46,15 @@ async fn a_dropped_table_comes_back_and_the_functions_serve_again() {
     let now = api.database.connect_again().await.unwrap();
     now.batch_execute("DROP TABLE task_api.task CASCADE").await.unwrap();
     drop(now);
-    // What people see, and what the alarm Unhealthy goes by.
+    // Users see this, and it sets off the alarm Unhealthy.
     assert!(api.send(list()).await.status >= 500);
     assert_eq!(api.send(Request::new("GET", "/health")).await.status, 503);
 
-    // 1. The branch is restored: the sessions end, and the same address leads to the data of then.
+    // 1. The branch is restored: the sessions end, and the same address leads to the earlier data.
     end_sessions(&admin, &name).await;
     admin.batch_execute(&format!("ALTER DATABASE {name} RENAME TO {name}_dropped")).await.unwrap();
     admin.batch_execute(&format!("ALTER DATABASE {name}_then RENAME TO {name}")).await.unwrap();
-    // 2. Status says what is missing, and `up` makes it.
+    // 2. `status` reports what is missing, and `up` creates it.
     let status = migrate(&api.database, "status").await;
     assert_eq!(status["functions"], "missing", "{status}");
     assert_eq!(api.send(Request::new("GET", "/health")).await.status, 503);
@@ -66,7 +66,7 @@ async fn a_dropped_table_comes_back_and_the_functions_serve_again() {
     assert_eq!(tasks.status, 200, "{}", tasks.body);
     let titles: Value = tasks.json().as_array().unwrap().iter().map(|task| task["title"].clone()).collect();
     assert_eq!(titles, before);
-    // Ids go on where they were: no new task gets the id of one that was there.
+    // New ids continue where they were: no new task gets the id of an earlier task.
     let created = api.send(create("After")).await;
     assert_eq!(created.status, 201, "{}", created.body);
 }

@@ -1,5 +1,5 @@
-//! Requests that are sent again: idempotency keys, conditional requests, and setting instead of
-//! toggling.
+//! Requests that are sent again: idempotency keys, conditional requests, and setting `completed` instead of toggling
+//! it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -25,7 +25,7 @@ async fn the_same_key_and_body_get_the_first_answer() {
     let api = api().await;
     let first = api.send(create(1, "key", json!({ "title": "a", "description": "b" }))).await;
     assert_eq!((first.status, first.header("idempotent-replayed")), (201, None), "{}", first.body);
-    // The order and spelling of a body do not matter, what it says does.
+    // The order and spelling of a body do not matter. Its meaning does.
     let spelled = Request::new("POST", "/api/1/tasks")
         .user(1)
         .header("idempotency-key", " key ")
@@ -39,7 +39,7 @@ async fn the_same_key_and_body_get_the_first_answer() {
         assert_eq!(again.body, first.body);
     }
     assert_eq!(tasks(&api).await, 1);
-    // Whatever has become of the task since.
+    // The answer stays the same after the task was changed or deleted.
     let task = first.header("location").unwrap();
     api.send(Request::new("PUT", task).user(1).json(json!({ "title": "changed" }))).await;
     assert_eq!(api.send(create(1, "key", json!({ "title": "a", "description": "b" }))).await.body, first.body);
@@ -59,7 +59,7 @@ async fn the_same_key_with_another_body_is_refused() {
     }
     let null = api.send(create(1, "key", json!({ "title": "a", "description": null }))).await;
     assert_eq!(null.header("idempotent-replayed"), Some("true"), "null is no description too");
-    // A key is its user's own.
+    // Each user has their own keys.
     assert_eq!(api.send(create(2, "key", json!({ "title": "b" }))).await.status, 201);
     assert_eq!(tasks(&api).await, 2);
 }

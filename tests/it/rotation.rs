@@ -1,5 +1,5 @@
-//! The recipe of docs/operating.md that rotates the database's password: two logins that may only call functions, of
-//! which one is always good, and no request fails while old and new versions take traffic.
+//! The steps in docs/operating.md for rotating the database's password. There are two logins, which may only call
+//! functions. One of them always works, and no request fails while old and new versions take traffic.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,9 @@ use tests::{
 };
 use tokio_postgres::NoTls;
 
-/// The functions of a version that is deployed with a login's URL.
+/// Deploys a version of the functions with this login's URL.
 async fn deploy(database: &Database, url: &str) -> BTreeMap<String, Function> {
-    // The migrate function comes first, and lets the login call what it needs.
+    // The migrate function runs first, and lets the login call the functions.
     let migrate = BTreeMap::from([
         ("DATABASE_URL_UNPOOLED".to_owned(), database.url()),
         ("DATABASE_URL".to_owned(), url.to_owned()),
@@ -41,16 +41,16 @@ async fn deploy(database: &Database, url: &str) -> BTreeMap<String, Function> {
     functions
 }
 
-/// Requests as users send them, through an alias that leads to one version or to two.
+/// Requests of users, through an alias that leads to one version or to two.
 struct Traffic {
     versions: tokio::sync::RwLock<Vec<Arc<BTreeMap<String, Function>>>>,
     sent: AtomicUsize,
-    /// How often the old version has answered, and the other one beside it.
+    /// How often the old version has answered, and how often the other version.
     answered: [AtomicUsize; 2],
 }
 
 impl Traffic {
-    /// Sends requests one after the other, and answers those that failed.
+    /// Sends requests one after the other. Returns the answers that failed.
     async fn run(self: Arc<Self>) -> Vec<Value> {
         let gateway = Gateway::of_template(Style::Aws);
         let requests = [
@@ -77,7 +77,7 @@ impl Traffic {
 
     async fn lead_to(&self, versions: Vec<Arc<BTreeMap<String, Function>>>) {
         *self.versions.write().await = versions;
-        // Some requests go there before the next step.
+        // Waits for some requests before the next step.
         let until = self.sent.load(Ordering::Relaxed) + 60;
         while self.sent.load(Ordering::Relaxed) < until {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -85,12 +85,12 @@ impl Traffic {
     }
 }
 
-/// A database with two logins that have to know their password, and the URL of each with a password.
+/// A database with two logins that need a password, and a function for the URL of a login with a password.
 async fn two_logins() -> (Database, impl Fn(&str, &str) -> String) {
     let database = Database::migrated().await;
     database.users(&[1]).await;
     let name = database.name().to_owned();
-    // The tests' server asks the members of this role for their password.
+    // The tests' server asks members of this role for their password.
     let group =
         "DO $$ BEGIN CREATE ROLE needs_password; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
     database.execute(group).await;
@@ -106,7 +106,8 @@ async fn two_logins() -> (Database, impl Fn(&str, &str) -> String) {
     (database, url)
 }
 
-/// Also when a release is mended in between: somebody changed a function, and `up` makes all of them again.
+/// The logins must also be kept when a release is repaired: a function was changed, and `up` creates all of them
+/// again.
 #[tokio::test]
 async fn functions_that_are_made_again_keep_the_logins_that_call_them() {
     let (database, url) = two_logins().await;
@@ -133,17 +134,17 @@ async fn a_password_is_rotated_without_a_failed_request() {
     let users: Vec<_> = (0..2).map(|_| tokio::spawn(Arc::clone(&traffic).run())).collect();
     traffic.lead_to(vec![Arc::clone(&old)]).await;
 
-    // 1. The login that nobody uses gets a new password, and the secret its URL.
+    // 1. The login that is not in use gets a new password, and the secret gets the URL of this login.
     database.execute(&format!("ALTER ROLE {name}_b PASSWORD 'new-b'")).await;
-    // 2. A deployment with the new version of the secret: both versions take traffic, then the new one alone.
+    // 2. A deployment uses the new version of the secret. Both versions take traffic, then only the new version.
     let new = Arc::new(deploy(&database, &url("b", "new-b")).await);
     traffic.lead_to(vec![Arc::clone(&old), Arc::clone(&new)]).await;
-    // A rollback would lead here, and it still works.
+    // A rollback would lead here, and this still works.
     traffic.lead_to(vec![Arc::clone(&old)]).await;
     traffic.lead_to(vec![Arc::clone(&old), Arc::clone(&new)]).await;
     traffic.lead_to(vec![Arc::clone(&new)]).await;
     drop(old);
-    // 3. The login of before gets a new password, so that what may have leaked is worth nothing.
+    // 3. The former login gets a new password, so that a leaked password is worthless.
     database.execute(&format!("ALTER ROLE {name}_a PASSWORD 'new-a'")).await;
     traffic.lead_to(vec![Arc::clone(&new)]).await;
 
@@ -157,7 +158,7 @@ async fn a_password_is_rotated_without_a_failed_request() {
         let connected = tokio_postgres::connect(&url(login, password), NoTls).await;
         assert_eq!(connected.is_ok(), is_good, "{login} with {password}");
     }
-    // What the login may do: call functions, and nothing else.
+    // The login may call functions, and nothing else.
     let (client, connection) = tokio_postgres::connect(&url("b", "new-b"), NoTls).await.unwrap();
     tokio::spawn(connection);
     assert!(client.query("SELECT * FROM task_api.task", &[]).await.is_err());

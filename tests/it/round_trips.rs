@@ -1,5 +1,4 @@
-//! One round trip for a request that needs the database, none for one that does not: counted on the
-//! wire.
+//! A request that needs the database takes one round trip, and others take none. The tests count on the wire.
 
 use serde_json::json;
 use shared::routes::{Access, ROUTES};
@@ -32,8 +31,8 @@ async fn every_route_is_one_round_trip() {
                 request
             }
         };
-        // The first call starts the function, which connects; the answers are 401 or 404 after a
-        // deletion, and one round trip all the same.
+        // The first call starts the function, which connects. After a deletion, the answers are 401 or 404, and
+        // still take one round trip.
         api.send(request()).await;
         proxy.forget();
         let response = api.send(request()).await;
@@ -72,7 +71,8 @@ async fn a_refused_request_is_none() {
         assert_eq!(response.status, status, "{request:?}: {}", response.body);
         assert_eq!(proxy.round_trips(), 0, "{request:?}");
     }
-    // Only the database can tell that a user is gone, which comes before "that is not yours".
+    // Only the database knows that a user was deleted, and the 401 for that comes before the 403 for another user's
+    // path.
     for (status, user) in [(403, 2), (401, 3)] {
         let response = api.send(Request::new("GET", "/api/1/tasks").user(user)).await;
         assert_eq!((response.status, proxy.round_trips()), (status, 1));

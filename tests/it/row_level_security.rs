@@ -1,5 +1,5 @@
-//! Row-level security: functions that forget whose rows they mean, roles that should see nothing, and whoever
-//! changes what `up` made.
+//! Row-level security: functions that do not check the owner of rows, roles that must see nothing, and changes to
+//! what `up` has created.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use tests::{Api, Request, SECRET, identity::Identity, pgbouncer::PASSWORD, postg
 
 use crate::sql;
 
-/// The owner that a token of `user` proves.
+/// The owner that a token of `user` gives.
 async fn owner(user: i32) -> Owner {
     owner_of(Identity::DEFAULT, user).await
 }
@@ -34,7 +34,7 @@ async fn owner_of(identity: Identity, user: i32) -> Owner {
         .owner_of_me()
 }
 
-/// A database with two users who have two tasks and a key each.
+/// A database with two users. Each user has two tasks and a key.
 async fn database() -> Database {
     database_of(Identity::DEFAULT).await
 }
@@ -59,7 +59,7 @@ async fn role(database: &Database) -> String {
     database.value(&sql).await
 }
 
-/// Adds a function like those of a release, whose author forgot something.
+/// Adds a function like those of a release, but with a mistake of its author.
 async fn add(database: &Database, role: &str, name: &str, statement: &str) -> String {
     let (function, kind) = (format!("{RELEASE_SCHEMA}.{name}"), database.identity.ids.sql_type());
     database
@@ -106,7 +106,7 @@ async fn sees_no_foreign_row(identity: Identity) {
     }
     let left = format!("SELECT count(*) FROM task WHERE user_id = {} AND title = 'x'", identity.sql(2));
     assert_eq!(database.value::<i64>(&left).await, 2);
-    // Of a superuser's it would: it is row-level security that holds.
+    // A superuser's function returns other users' rows, so row-level security is what hides them.
     let call = add(&database, "postgres", "unlocked", "SELECT user_id::TEXT FROM task_api.task_owner").await;
     assert_eq!(db.read(&owner, &call, &[]).await.unwrap().len(), 2);
 }
@@ -142,7 +142,7 @@ async fn cannot_be_written(identity: Identity) {
     }
 }
 
-/// What the role may do without a caller, and beyond the rows.
+/// The role's rights without a caller, and its rights besides the rows.
 #[tokio::test]
 async fn the_role_sees_nothing_without_a_caller_and_can_do_nothing_else() {
     let database = database().await;
@@ -176,7 +176,7 @@ async fn the_role_sees_nothing_without_a_caller_and_can_do_nothing_else() {
     assert!(!database.value::<bool>(&attributes).await);
 }
 
-/// A column that is added to the tables is one that functions may write, or one that is named here.
+/// Every column of the tables is either writable for the functions, or listed here as fixed.
 #[tokio::test]
 async fn functions_may_write_every_column_but_those_that_never_change() {
     let database = Database::migrated().await;
@@ -199,7 +199,7 @@ async fn functions_may_write_every_column_but_those_that_never_change() {
     }
 }
 
-/// Search path, owner and privileges of every function of the release.
+/// Every function of the release has the right search path, owner and privileges.
 #[tokio::test]
 async fn every_function_is_guarded_as_the_others() {
     let database = Database::empty().await;
@@ -228,7 +228,7 @@ async fn every_function_is_guarded_as_the_others() {
     assert_eq!(database.value::<String>(&wrong).await, "");
     let count = format!("SELECT count(*) FROM pg_proc WHERE pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE");
     assert!(database.value::<i64>(&count).await > 20);
-    // No login is a member of the role.
+    // No login may be a member of the role.
     let role = role(&database).await;
     let members = format!(
         "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND pg_has_role(oid, '{role}'::REGROLE, 'USAGE')"
@@ -236,7 +236,7 @@ async fn every_function_is_guarded_as_the_others() {
     assert_eq!(database.value::<i64>(&members).await, 0);
 }
 
-/// Somebody else's table is left alone, whatever its owner did to it.
+/// A users table of another owner is left alone, whatever its owner has done to it.
 #[tokio::test]
 async fn a_users_table_that_is_closed_stays_closed() {
     let database = Database::empty().await;
@@ -264,14 +264,14 @@ async fn a_users_table_that_is_closed_stays_closed() {
     assert_eq!(api.send(Request::new("GET", "/api/users/me").user(1)).await.json()["id"], 1);
     let renamed = Request::new("PATCH", "/api/users/me").user(1).json(json!({ "name": "new" }));
     assert_eq!(api.send(renamed).await.json()["name"], "new");
-    // `down` leaves it as it was, too.
+    // `down` leaves the table as it was, too.
     tests::migrate_with(&url, &json!({ "action": "down", "to": 0 })).await.unwrap();
     let closed = "SELECT relrowsecurity FROM pg_class WHERE oid = '\"user\"'::REGCLASS";
     assert!(api.database.value::<bool>(closed).await);
     api.database.execute(&format!("DROP OWNED BY {anonymous}; DROP ROLE {anonymous}")).await;
 }
 
-/// A login that may call the functions and nothing else serves every route, and finds no other way.
+/// A login that may only call the functions can serve every route, and has no other access.
 #[tokio::test]
 async fn a_login_that_may_only_call_functions_is_enough() {
     let database = Database::empty().await;
@@ -309,7 +309,7 @@ async fn a_login_that_may_only_call_functions_is_enough() {
         let text = format!("{request:?}");
         assert_eq!(send(request).await.status, status, "{text}");
     }
-    // Every table, view, sequence and function that there is, as that login.
+    // Tries every table, view, sequence and function with that login.
     let (client, connection) =
         url.parse::<tokio_postgres::Config>().unwrap().connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -347,7 +347,7 @@ async fn a_login_that_may_only_call_functions_is_enough() {
     assert_eq!(callable.into_iter().collect::<BTreeSet<_>>(), operations.collect());
 }
 
-/// Whatever somebody changes of what `up` made turns `/health` red, and `up` makes it again.
+/// Every change to what `up` has created makes `/health` fail, and `up` repairs it.
 #[tokio::test]
 async fn health_tells_what_is_not_as_it_was_made() {
     let database = Database::empty().await;
@@ -361,7 +361,7 @@ async fn health_tells_what_is_not_as_it_was_made() {
     let health = async || api.send(Request::new("GET", "/health")).await.status;
     assert_eq!(health().await, 200);
     for change in [
-        // Restored with --no-owner.
+        // As after a restore with --no-owner.
         format!("ALTER FUNCTION {schema}.get_task OWNER TO {owner}"),
         format!("ALTER FUNCTION {schema}.get_task SECURITY INVOKER"),
         format!("ALTER FUNCTION {schema}.get_task RESET search_path"),
@@ -383,7 +383,7 @@ async fn health_tells_what_is_not_as_it_was_made() {
         let list: Value = api.send(Request::new("GET", "/api/1/tasks").user(1)).await.json();
         assert_eq!(list, json!([]), "{change}");
     }
-    // What somebody else granted, only they can take back.
+    // A privilege that another role granted can be revoked only by that role.
     let version: i32 = api.database.value("SELECT current_setting('server_version_num')::INTEGER").await;
     let (grant, take_back) = match version {
         160_000.. => {
@@ -395,7 +395,7 @@ async fn health_tells_what_is_not_as_it_was_made() {
     assert_eq!(health().await, 503);
     api.database.execute(&take_back).await;
     assert_eq!(health().await, 200);
-    // Without the schema there is no function to ask.
+    // Without the schema, there is no `health` function to call.
     api.database.execute(&format!("DROP SCHEMA {schema} CASCADE")).await;
     assert_eq!(health().await, 503);
     let answer = api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
@@ -406,7 +406,7 @@ async fn health_tells_what_is_not_as_it_was_made() {
     assert_eq!(health().await, 200);
 }
 
-/// What a write is told of its deadline, and that nobody else is the caller afterwards.
+/// A write runs with a deadline and a caller, and after the call no caller is set any more.
 #[tokio::test]
 async fn the_caller_is_of_the_call() {
     let database = database().await;

@@ -1,11 +1,11 @@
-//! [Schemathesis](https://schemathesis.io) makes requests from `openapi.json`, good and bad ones, and
-//! holds the answers to it.
+//! [Schemathesis](https://schemathesis.io) makes good and bad requests from `openapi.json`, and compares the answers
+//! with it.
 
 use std::{process::Command, sync::Arc};
 
 use tests::{Api, http_server::HttpServer, token};
 
-/// The route after which there is no caller any more, so that it comes last.
+/// The route that deletes the caller, so it must come last.
 const LAST: &str = "DELETE /api/users/me";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -13,13 +13,13 @@ async fn no_request_gets_an_answer_that_is_not_described() {
     let program = std::env::var("TEST_SCHEMATHESIS").expect(
         "TEST_SCHEMATHESIS is not set: it has to be the path of schemathesis (PyPI). `cargo xtask test` installs it.",
     );
-    // A few that are always the same, or as many as are asked for, which are others each time.
+    // By default, a few fixed examples. `SCHEMATHESIS_EXAMPLES` sets their number, and then they differ each time.
     let examples = std::env::var("SCHEMATHESIS_EXAMPLES");
     let is_fixed = examples.is_err();
     let examples = examples.unwrap_or_else(|_| "10".into());
     let api = Arc::new(Api::new().await);
     api.database.users(&[1]).await;
-    // The examples in the description are of a task with this id.
+    // The examples in the description use a task with this id.
     api.database.task(1, "The first").await;
     let server = HttpServer::of(Arc::clone(&api)).await;
     let bearer = format!("Authorization: Bearer {}", token::of(1));
@@ -28,7 +28,7 @@ async fn no_request_gets_an_answer_that_is_not_described() {
         let description = tests::root().join("openapi.json");
         command.args(global).arg("run").arg(description).args(["--url", server.url(), "--max-examples", &examples]);
         command.args(["-H", &bearer, "--request-timeout", "20", "--no-color"]).args(options);
-        // It keeps what it found out where it runs.
+        // Schemathesis stores its results in the current folder.
         command.current_dir(env!("CARGO_TARGET_TMPDIR"));
         if is_fixed {
             command.arg("--generation-deterministic");

@@ -1,29 +1,29 @@
-//! The functions of the database as they are written, and the Rust that calls them.
+//! Compares the SQL functions with the Rust code that calls them.
 
 use std::{collections::BTreeMap, fs};
 
 use regex::Regex;
 
-/// A function in a file of SQL of the stores.
+/// A SQL function in a file of `shared/src/tasks` or `shared/src/users`.
 pub struct Function {
-    /// Its file, from the root of the repository.
+    /// The path of its file, from the root of the repository.
     pub file: String,
-    /// Its name, which has `{{column}}` in it where there is one for each sort.
+    /// Its name. It contains `{{column}}` if there is one function for each sort.
     pub name: String,
-    /// The names of its parameters, without those that it answers with.
+    /// The names of its parameters, without OUT parameters.
     pub parameters: Vec<String>,
-    /// What comes after its parameters: its properties and its body.
+    /// The text after its parameters: its properties and its body.
     pub rest: String,
 }
 
 impl Function {
-    /// Whether routes call it, rather than other functions.
+    /// Whether routes call it. Other SQL functions call the rest.
     pub fn is_operation(&self) -> bool {
         self.rest.split("AS $$").next().is_some_and(|properties| properties.contains("SECURITY DEFINER"))
     }
 }
 
-/// Every function of the stores.
+/// Every function in these folders.
 pub fn functions() -> Vec<Function> {
     let start =
         Regex::new(r"(?s)CREATE FUNCTION \{\{functions\}\}\.([\w{}]+)\((.*?)\)\s+(?:RETURNS|LANGUAGE)").unwrap();
@@ -52,7 +52,7 @@ pub fn functions() -> Vec<Function> {
     functions
 }
 
-/// The name of a parameter, such as `IN caller {{user_id}}`; `None` for one that the function answers with.
+/// The name of a parameter, such as `IN caller {{user_id}}`. `None` for an OUT parameter.
 fn parameter(text: &str) -> Option<String> {
     let mut words = text.split_whitespace();
     match words.next()? {
@@ -62,7 +62,7 @@ fn parameter(text: &str) -> Option<String> {
     }
 }
 
-/// A parameter that SQL does not have, or Rust does not send, would be a 503 that names neither.
+/// If SQL and Rust had different parameters, the answer would be a 503 that does not name the parameter.
 #[test]
 fn calls_have_the_parameters_of_their_functions() {
     let functions = functions();
@@ -89,13 +89,13 @@ fn calls_have_the_parameters_of_their_functions() {
     assert!(found >= 9, "{found}");
 }
 
-/// PL/pgSQL says nothing of a parameter that is not used.
+/// PL/pgSQL does not report unused parameters.
 #[test]
 fn functions_use_their_parameters() {
     for function in functions() {
-        // What sets the caller and begins a write uses these.
+        // The parts that set the caller and begin a write use these.
         let parts = ["caller", "deadline", "lock_timeout_ms"];
-        // In the list, the place of the last task is filled in.
+        // In the list, `up` fills in the expressions that use these.
         let filled_in = if function.name.contains("{{column}}") { "after after_id" } else { "" };
         let rest = format!("{} {filled_in}", function.rest);
         for parameter in function.parameters.iter().filter(|name| !parts.contains(&name.as_str())) {

@@ -1,4 +1,4 @@
-//! What the log says of a request, and what it never says.
+//! What the log says about a request, and what it must never say.
 
 use serde_json::{Value, json};
 use tests::{Api, Request, SECRET, token};
@@ -9,7 +9,7 @@ async fn api() -> Api {
     api
 }
 
-/// The lines about requests.
+/// The log lines about requests.
 async fn requests(api: &Api) -> Vec<Value> {
     let mut lines = api.log().await;
     lines.retain(|line| line["message"] == "request");
@@ -72,7 +72,7 @@ async fn a_line_has_metrics_where_they_are_wanted() {
     }
 }
 
-/// A frontend's error names its trace; the line about the request does, too.
+/// An error report of a frontend names its trace. The log line about the request must name the trace too.
 #[tokio::test]
 async fn a_line_names_the_trace() {
     let api = api().await;
@@ -129,7 +129,7 @@ async fn a_failure_tells_the_log_the_cause_and_the_client_nothing() {
     assert_eq!(api.send(request()).await.status, 200);
 }
 
-/// Postgres quotes the row in the detail of a constraint's failure.
+/// Postgres quotes the row in the detail of a constraint's error.
 #[tokio::test]
 async fn no_line_has_a_token_a_secret_or_a_text_of_a_user() {
     let api = api().await;
@@ -183,7 +183,7 @@ async fn every_answer_has_the_headers_of_an_api() {
     ] {
         let response = api.send(Request::new("GET", target).user(1)).await;
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{target}");
-        // The documentation is everybody's, and 2 MB.
+        // The documentation is the same for everybody, and has 2 MB.
         let caching = if target == "/docs" { "public, max-age=3600" } else { "private, no-cache" };
         assert_eq!(response.header("cache-control"), Some(caching), "{target}");
         assert!(response.header("content-security-policy").unwrap().ends_with(policy), "{target}");

@@ -1,4 +1,4 @@
-//! A real Better Auth, the one in `examples/better-auth`.
+//! A real Better Auth server: the one in `examples/better-auth`.
 
 use std::process::Stdio;
 
@@ -11,31 +11,31 @@ use ureq::Agent;
 
 use crate::postgres::Database;
 
-/// The secret of the tests' servers.
+/// The secret of the tests' Better Auth servers.
 pub const SECRET: &str = "a-secret-of-better-auth-0123456789abcdef";
 
-/// What everyone signs up with.
+/// The password of every user.
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A running server. It stops when this is dropped.
 pub struct BetterAuth {
     url: String,
     agent: Agent,
-    // Kept for its end.
+    // Kept because dropping it stops the server.
     _child: Child,
 }
 
-/// Somebody who signed up.
+/// A user who has signed up.
 #[derive(Debug, Clone)]
 pub struct User {
     /// The id.
     pub id: String,
-    /// What stands for the session.
+    /// The session token.
     pub session: String,
 }
 
 impl BetterAuth {
-    /// Starts a server on a database, which it migrates, with more variables.
+    /// Starts a server with these additional variables on a database. The server migrates the database.
     pub async fn start(database: &Database, variables: &[(&str, &str)]) -> Self {
         let folder = crate::root().join("examples/better-auth");
         let installed = folder.join("node_modules/better-auth").exists();
@@ -63,13 +63,13 @@ impl BetterAuth {
         Self { url, agent, _child: child }
     }
 
-    /// Its origin.
+    /// The server's origin.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Signs somebody up.
+    /// Signs a user up.
     pub async fn sign_up(&self, name: &str) -> User {
         let email = format!("{}@example.com", name.to_lowercase());
         let body = json!({ "name": name, "email": email, "password": PASSWORD });
@@ -82,7 +82,7 @@ impl BetterAuth {
     /// A token for the API.
     ///
     /// # Errors
-    /// The status, when there is none for this session.
+    /// The status of the answer, when the session gets no token.
     pub async fn token(&self, user: &User) -> Result<String, u16> {
         let (url, agent, session) = (format!("{}/api/auth/token", self.url), self.agent.clone(), user.session.clone());
         let (status, answer) =

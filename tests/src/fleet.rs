@@ -1,5 +1,5 @@
-//! Functions as Lambda keeps them: an execution environment serves one request at a time, stays
-//! for the next one, is replaced when it ends, and is stopped when its time is over.
+//! Functions as Lambda runs them: an execution environment serves one request at a time, is kept for the next
+//! request, is replaced when it ends, and is stopped when its request times out.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -19,7 +19,7 @@ use crate::{
     runtime::{Function, Lost},
 };
 
-/// The functions of an API, and however many execution environments their requests need.
+/// The functions of an API, with as many execution environments as their requests need.
 pub struct Fleet {
     gateway: Gateway,
     variables: BTreeMap<String, String>,
@@ -27,12 +27,12 @@ pub struct Fleet {
     idle: Mutex<HashMap<String, VecDeque<Arc<Function>>>>,
     busy: Mutex<Vec<Arc<Function>>>,
     late: AtomicUsize,
-    /// What environments wrote that ended by themselves.
+    /// The output of environments that ended by themselves.
     crashes: Mutex<Vec<String>>,
 }
 
 impl Fleet {
-    /// A fleet whose functions have these variables and this timeout.
+    /// A fleet with these variables and this timeout for each function.
     #[must_use]
     pub fn new(variables: BTreeMap<String, String>, timeout: Duration) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Fleet {
         }
     }
 
-    /// Starts environments ahead of requests.
+    /// Starts environments before requests arrive.
     pub async fn warm_up(&self, function: &str, count: usize) {
         for _ in 0..count {
             let environment = Arc::new(Function::start(function, &self.variables, 1).await);
@@ -54,11 +54,10 @@ impl Fleet {
         }
     }
 
-    /// Sends a request. There is no answer (`None`) when the environment ended or ran out of time,
-    /// which ends it.
+    /// Sends a request. `None` when the environment ended, or timed out and was stopped.
     ///
-    /// The environment that has been idle longest gets it, so that all of them are used: what broke
-    /// while they were idle is to be met.
+    /// The request goes to the environment that was idle longest, so that all environments are used, and requests
+    /// meet what broke while environments were idle.
     pub async fn send(&self, request: &Request) -> Option<Response> {
         let (name, event) = self.gateway.event(request);
         let environment = match self.take(&name) {
@@ -101,26 +100,26 @@ impl Fleet {
         self.idle.lock().expect("the idle ones").entry(function.into()).or_default().push_back(environment);
     }
 
-    /// How many requests ran out of time.
+    /// The number of requests that timed out.
     #[must_use]
     pub fn late(&self) -> usize {
         self.late.load(Ordering::SeqCst)
     }
 
-    /// What environments wrote that ended by themselves, which none may.
+    /// The output of environments that ended by themselves, which must not happen.
     #[must_use]
     pub fn crashes(&self) -> Vec<String> {
         self.crashes.lock().expect("the crashes").clone()
     }
 
-    /// The last lines that every idle environment wrote.
+    /// The last lines of every idle environment.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         let idle = self.idle.lock().expect("the idle ones");
         idle.values().flatten().flat_map(|environment| environment.log()).collect()
     }
 
-    /// Kills an environment that works on a request, if there is one.
+    /// Kills an environment that works on a request, if one does.
     pub fn kill_one(&self, random: &mut Random) {
         let busy = self.busy.lock().expect("the busy ones");
         if !busy.is_empty() {
@@ -128,12 +127,11 @@ impl Fleet {
         }
     }
 
-    /// Stops every idle environment as Lambda does between requests (`-STOP`), or lets it go on
-    /// (`-CONT`).
+    /// Stops every idle environment, as Lambda does between requests (`SIGSTOP`), or continues it (`SIGCONT`).
     pub fn signal(&self, signal: Signal) {
         let idle = self.idle.lock().expect("the idle ones");
         for process in idle.values().flatten().flat_map(|environment| environment.pids()) {
-            // One that ended meanwhile needs no signal.
+            // An environment that has ended meanwhile needs no signal.
             signal::send(process, signal);
         }
     }

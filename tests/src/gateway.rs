@@ -1,6 +1,5 @@
-//! An HTTP API of API Gateway, as far as a function sees it: which route a request takes, and the
-//! event of [payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html)
-//! it becomes.
+//! API Gateway's HTTP API, as a function sees it: the route of a request, and the event that the request becomes, in
+//! [payload format 2.0](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use serde_yaml_ng::Value as Yaml;
 
 use crate::{Request, read};
 
-/// Whose events.
+/// Whose events are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// API Gateway's: the path and its parameters are decoded, and the route key names the route.
@@ -31,7 +30,7 @@ pub struct Route {
     pub path: String,
 }
 
-/// The API that `template.yaml` describes.
+/// The API in `template.yaml`.
 pub struct Gateway {
     routes: Vec<Route>,
     default: String,
@@ -39,7 +38,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Reads the template.
+    /// Reads the template's routes.
     #[must_use]
     pub fn of_template(style: Style) -> Self {
         let (routes, defaults) = template();
@@ -47,13 +46,13 @@ impl Gateway {
         Self { routes, default, style }
     }
 
-    /// The function that a request goes to, and the event it gets.
+    /// The function for a request, and the event that it gets.
     #[must_use]
     pub fn event(&self, request: &Request) -> (String, Value) {
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let candidates = self.routes.iter().filter(|route| route.method == request.method);
         let matches = candidates.filter_map(|route| Some((route, parameters(&route.path, path)?)));
-        // The route with fewer parameters is the more specific one.
+        // The route with the fewest parameters is the most specific route.
         let route = matches.min_by_key(|(_, parameters)| parameters.len());
         let decode = |text: &str| match self.style {
             Style::Aws => percent_decode_str(text).decode_utf8_lossy().into_owned(),
@@ -109,7 +108,7 @@ impl Gateway {
     }
 }
 
-/// The headers as a function gets them: lower case, repeated ones joined.
+/// The headers as a function gets them: in lower case, with repeated headers joined.
 fn headers(request: &Request) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::from([("host".to_owned(), "id.execute-api.us-east-1.amazonaws.com".to_owned())]);
     for (name, value) in &request.headers {
@@ -122,13 +121,13 @@ fn headers(request: &Request) -> BTreeMap<String, String> {
     headers
 }
 
-/// The media types whose bodies API Gateway passes on as they are.
+/// Whether API Gateway passes on bodies of this media type as they are.
 fn is_text(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.starts_with("text/") || ["application/json", "application/javascript", "application/xml"].contains(&essence)
 }
 
-/// The parameters of a path that fits a pattern, not decoded.
+/// The parameters of a path that matches a pattern. They are not decoded.
 fn parameters(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
     let (patterns, segments): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
     let mut parameters = BTreeMap::new();
@@ -155,7 +154,7 @@ pub fn template() -> (Vec<Route>, Vec<String>) {
         let function = code.strip_prefix("target/lambda/").and_then(|name| name.strip_suffix(".zip"));
         let function = function.expect("CodeUri is an artefact").to_owned();
         for (_, event) in resource["Properties"]["Events"].as_mapping().into_iter().flatten() {
-            // The other kind of event is no request: a schedule.
+            // The other kind of event is a schedule.
             if event["Type"] != "HttpApi" {
                 continue;
             }

@@ -1,5 +1,5 @@
-//! The API over HTTP, for programs that speak nothing else: a gateway that is no emulator, with
-//! faults of its own.
+//! Serves the API over HTTP, for programs that can only use HTTP. This gateway does not have the faults of an
+//! emulator.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::Api;
 
-/// The largest body that API Gateway takes.
+/// The maximum size of a body at API Gateway.
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
 /// A server. It stops when this is dropped.
@@ -32,7 +32,7 @@ impl HttpServer {
         Self { url, server }
     }
 
-    /// Its origin.
+    /// The server's origin.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

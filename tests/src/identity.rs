@@ -1,32 +1,32 @@
-//! Who the users are: the kinds of ids, and where users are.
+//! The kinds of users: their ids, and the table that they are in.
 
 use serde_json::{Value, json};
 use shared::auth::{UserId, UserIds};
 
 use crate::{Request, postgres::Database, token};
 
-/// Where users are.
+/// The table with the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Users {
-    /// In Better Auth's `"user"`, as `up` makes it.
+    /// Better Auth's `"user"`, which `up` creates.
     BetterAuth,
-    /// In a table of the application's own, with fewer columns.
+    /// A table of the application, with fewer columns.
     Another,
-    /// In none of this database.
+    /// No table in this database.
     None,
 }
 
-/// A kind of deployment. Tests call users by numbers; an identity has the ids that those stand for.
+/// The kind of users that a deployment has. Tests name users by numbers. An identity turns a number into an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The kind of ids.
     pub ids: UserIds,
-    /// Where users are.
+    /// The table with the users.
     pub users: Users,
 }
 
 impl Identity {
-    /// What a deployment is unless it says otherwise.
+    /// The default of a deployment.
     pub const DEFAULT: Self = Self { ids: UserIds::Integer, users: Users::BetterAuth };
 
     /// Each kind of ids with each kind of users table.
@@ -44,14 +44,14 @@ impl Identity {
         [a, b, c, d, e, f, g, h, i]
     };
 
-    /// Each kind of ids and each kind of users table once, for what takes long.
+    /// Each kind of ids and each kind of users table once, for tests that take long.
     pub const EACH: [Self; 3] = [
         Self::DEFAULT,
         Self { ids: UserIds::Text, users: Users::Another },
         Self { ids: UserIds::Uuid, users: Users::None },
     ];
 
-    /// The id that a number stands for. Texts have what paths, JSON and SQL need encoded.
+    /// The id for a number. A text id has characters that paths, JSON and SQL must encode.
     #[must_use]
     pub fn id(&self, user: i32) -> String {
         match self.ids {
@@ -80,19 +80,19 @@ impl Identity {
         format!("'{}'::{}", self.id(user).replace('\'', "''"), self.ids.sql_type())
     }
 
-    /// A user's token, good for an hour.
+    /// A user's token, valid for an hour.
     #[must_use]
     pub fn token(&self, user: i32) -> String {
         token::with(&json!({ "sub": self.id(user), "exp": token::now() + 3600 }))
     }
 
-    /// A request of a user's to their own tasks, with what follows in the path.
+    /// A user's request for their own tasks. `path` follows `/tasks`.
     #[must_use]
     pub fn request(&self, method: &str, user: i32, path: &str) -> Request {
         Request::new(method, &format!("/api/{}/tasks{path}", self.in_path(user))).bearer(&self.token(user))
     }
 
-    /// The variables that configure it.
+    /// The variables that configure this identity.
     #[must_use]
     pub fn variables(&self) -> [(&'static str, &'static str); 2] {
         let users = match self.users {
@@ -103,7 +103,7 @@ impl Identity {
         [("USER_IDS", self.ids.name()), ("USERS_TABLE", users)]
     }
 
-    /// The name of the users table in SQL.
+    /// The name of the users table in SQL, if there is one.
     #[must_use]
     pub fn table(&self) -> Option<&'static str> {
         match self.users {
@@ -113,7 +113,7 @@ impl Identity {
         }
     }
 
-    /// Makes the application's own table, where there is one, for a role that migrates.
+    /// Creates the application's table, if the identity has one. It belongs to the role that migrates.
     pub async fn prepare(&self, database: &Database, owner: &str) {
         if self.users == Users::Another {
             let kind = self.ids.sql_type();

@@ -1,4 +1,4 @@
-//! An issuer that publishes keys and signs tokens with them, good and bad ones.
+//! An issuer that publishes keys, and signs good and bad tokens with them.
 
 use std::sync::{
     Arc, Mutex,
@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::token;
 
-/// What an issuer answers to whoever asks for its keys.
+/// The issuer's answer to requests for its keys.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// This document.
@@ -28,11 +28,11 @@ pub enum Answer {
     Status(u16),
     /// A redirect to this address.
     Redirect(String),
-    /// Nothing, for as long as the asker waits.
+    /// No answer, for as long as the client waits.
     Silence,
 }
 
-/// An issuer at an address of its own.
+/// An issuer with its own address.
 pub struct Issuer {
     url: String,
     desk: Arc<Desk>,
@@ -50,7 +50,7 @@ impl Issuer {
         Self::answering(document(keys)).await
     }
 
-    /// An issuer with this answer.
+    /// An issuer that gives this answer.
     pub async fn answering(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the issuer");
         let url = format!("http://{}", listener.local_addr().expect("the issuer's port"));
@@ -60,29 +60,29 @@ impl Issuer {
         Self { url, desk, server }
     }
 
-    /// Its origin, which `iss` and `aud` of its tokens name.
+    /// The issuer's origin, which is `iss` and `aud` of its tokens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Publishes other keys from now on.
+    /// From now on, publishes these keys.
     pub fn publish(&self, keys: &[&SigningKey]) {
         self.answer(document(keys));
     }
 
-    /// Answers in another way from now on.
+    /// From now on, gives this answer.
     pub fn answer(&self, answer: Answer) {
         *self.desk.answer.lock().expect("the answer") = answer;
     }
 
-    /// How often somebody asked for its keys.
+    /// The number of requests for the issuer's keys.
     #[must_use]
     pub fn fetches(&self) -> usize {
         self.desk.fetches.load(Ordering::SeqCst)
     }
 
-    /// Claims of an access token for a user, good for an hour.
+    /// Claims of a user's access token, valid for an hour.
     #[must_use]
     pub fn claims(&self, user: i32) -> Value {
         let now = token::now();
@@ -122,9 +122,9 @@ fn document(keys: &[&SigningKey]) -> Answer {
 pub struct SigningKey {
     algorithm: Algorithm,
     id: String,
-    /// Its private part.
+    /// The private key.
     pub key: EncodingKey,
-    /// Its public part.
+    /// The public key.
     pub jwk: Value,
 }
 
@@ -161,7 +161,7 @@ impl SigningKey {
         Self { algorithm, id: id.into(), key, jwk }
     }
 
-    /// The header of its tokens.
+    /// The header of this key's tokens.
     #[must_use]
     pub fn header(&self) -> Header {
         Header { kid: Some(self.id.clone()), ..Header::new(self.algorithm) }

@@ -1,8 +1,8 @@
-//! A harness that runs the real functions as Lambda does and calls them as API Gateway does.
+//! The harness of the tests. It runs the real functions as Lambda does, and calls them as API Gateway does.
 //!
-//! An [`Api`] is a database of its own and, started when they are first called, the functions
-//! over it: processes of the binaries in `target/`, each behind a [Runtime API](runtime) of this
-//! harness, called through a [`gateway`] that takes its routes from `template.yaml`.
+//! An [`Api`] is a separate database, and the functions over it, which start when they are first called. The
+//! functions are processes of the binaries in `target/`, each behind a [Runtime API](runtime) of this harness. They
+//! are called through a [`gateway`] that reads its routes from `template.yaml`.
 
 pub mod better_auth;
 pub mod fleet;
@@ -37,7 +37,7 @@ use crate::{
 /// The secret that the functions and the tests share.
 pub const SECRET: &str = "a-secret-of-the-tests-0123456789abcdef";
 
-/// The origins that may call, as the contract's vectors assume.
+/// The origins that may call. The contract's vectors assume these.
 pub const CORS_ORIGINS: &str = "http://localhost:3000,https://app.example.com";
 
 /// The root of the repository.
@@ -46,7 +46,7 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// A file of the repository.
+/// The text of a file of the repository.
 ///
 /// # Panics
 /// When it cannot be read.
@@ -55,7 +55,7 @@ pub fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The binary of a function, which is in the same target folder as this program.
+/// The binary of a function, which is in the target folder of this program.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let program = std::env::current_exe().expect("the path of this program");
@@ -76,7 +76,7 @@ pub struct Request {
     pub target: String,
     /// The headers in the order and case they are sent.
     pub headers: Vec<(String, String)>,
-    /// The body; `None` when there is none, not even an empty one.
+    /// The body. `None` means that there is no body, not even an empty one.
     pub body: Option<Vec<u8>>,
 }
 
@@ -94,7 +94,7 @@ impl Request {
         self
     }
 
-    /// Adds the token of a user, good for an hour.
+    /// Adds the token of a user, valid for an hour.
     #[must_use]
     pub fn user(self, id: i32) -> Self {
         self.bearer(&token::of(id))
@@ -130,7 +130,7 @@ pub struct Response {
     pub headers: BTreeMap<String, String>,
     /// The body as text.
     pub body: String,
-    /// The body.
+    /// The body in bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -156,9 +156,9 @@ impl Response {
     }
 }
 
-/// An API of one test's own.
+/// An API for one test.
 pub struct Api {
-    /// Its database.
+    /// The API's database.
     pub database: Database,
     gateway: Gateway,
     environment: BTreeMap<String, String>,
@@ -172,14 +172,14 @@ impl Api {
         Self::of(Identity::DEFAULT).await
     }
 
-    /// An API whose users are of a kind.
+    /// An API with this kind of users.
     pub async fn of(identity: Identity) -> Self {
         let database = Database::migrated_for(identity).await;
         let url = database.url();
         Self::over(database, &url)
     }
 
-    /// An API that reaches its database at another address.
+    /// An API that reaches its database at this URL.
     #[must_use]
     pub fn over(database: Database, url: &str) -> Self {
         let environment = [("DATABASE_URL", url), ("BETTER_AUTH_SECRET", SECRET), ("CORS_ORIGINS", CORS_ORIGINS)];
@@ -200,7 +200,7 @@ impl Api {
         self
     }
 
-    /// Makes the issuer's keys good, and nothing else.
+    /// Accepts tokens that are signed with this issuer's keys, and no others.
     #[must_use]
     pub fn trusting(mut self, issuer: &str) -> Self {
         self.environment.remove("BETTER_AUTH_SECRET");
@@ -214,14 +214,14 @@ impl Api {
         self
     }
 
-    /// Runs so many processes of each function, as many requests at once as Lambda would.
+    /// Runs this number of processes of each function, so that as many requests run at once.
     #[must_use]
     pub fn processes(mut self, processes: usize) -> Self {
         self.processes = processes;
         self
     }
 
-    /// The function behind a name, started when it was not.
+    /// The function with this name. Starts it first, if it does not run.
     pub async fn function(&self, name: &str) -> Arc<Function> {
         let mut functions = self.functions.lock().await;
         if let Some(function) = functions.get(name) {
@@ -239,7 +239,7 @@ impl Api {
         answer(&payload.unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target)))
     }
 
-    /// Every line that the functions wrote, as JSON where it is.
+    /// Every line that the functions wrote. Lines of JSON are parsed.
     pub async fn log(&self) -> Vec<Value> {
         let functions = self.functions.lock().await;
         let mut lines = Vec::new();
@@ -250,15 +250,15 @@ impl Api {
     }
 }
 
-/// Runs `up` on the database at `url`, with other variables beside it; the function's error otherwise.
+/// Runs `up` on the database at `url`, with additional variables.
 ///
 /// # Errors
-/// What the function answers instead of a report.
+/// The function's error.
 pub async fn migrate(url: &str, variables: &[(&str, &str)]) -> Result<Value, Value> {
     migrate_as(url, variables, &json!({ "action": "up" })).await
 }
 
-/// As [`migrate`], with an event of its own.
+/// As [`migrate`], with another event.
 ///
 /// # Errors
 /// As [`migrate`].
@@ -268,7 +268,7 @@ pub async fn migrate_as(url: &str, variables: &[(&str, &str)], event: &Value) ->
     Function::start("migrate", &all.collect(), 1).await.invoke(event).await
 }
 
-/// As [`migrate_as`], with no other variables.
+/// As [`migrate_as`], without additional variables.
 ///
 /// # Errors
 /// As [`migrate`].
@@ -276,7 +276,7 @@ pub async fn migrate_with(url: &str, event: &Value) -> Result<Value, Value> {
     migrate_as(url, &[], event).await
 }
 
-/// What a client gets for a function's payload.
+/// The response that a client gets for a function's payload.
 fn answer(payload: &Value) -> Response {
     let body = payload["body"].as_str().unwrap_or_default();
     let body = if payload["isBase64Encoded"] == true {

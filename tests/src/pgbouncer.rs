@@ -1,5 +1,5 @@
-//! A `PgBouncer` before the tests' server, in transaction mode as Neon's pooler: TLS and SCRAM to its
-//! clients, as few connections to the server as it is told.
+//! `PgBouncer` in front of the tests' server, in transaction mode like Neon's pooler. Its clients need TLS and
+//! SCRAM, and it opens only a given number of connections to the server.
 
 use std::{
     fs,
@@ -19,10 +19,10 @@ use devtools::{
 use tokio::process::{Child, Command};
 use tokio_postgres::{Client, Config};
 
-/// The password of every role that logs in through it.
+/// The password of every role that logs in through the pooler.
 pub const PASSWORD: &str = "correct-horse-battery";
 
-/// How long it may take to listen.
+/// The time limit for the pooler to listen.
 const START: Duration = Duration::from_secs(5);
 
 /// A running `PgBouncer`.
@@ -34,10 +34,11 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// One for these roles, with so many connections to the server for each of them and database.
+    /// Starts a pooler for these roles, with `pool_size` connections to the server for each pair of role and
+    /// database.
     ///
-    /// `None`, loudly, when there is no `PgBouncer`: `TEST_PGBOUNCER` has the command that starts it,
-    /// as JSON.
+    /// `None`, with a message, when there is no `PgBouncer`: `TEST_PGBOUNCER` has the command that starts it, as a
+    /// JSON array.
     pub async fn before(server: u16, roles: &[&str], pool_size: usize) -> Option<Self> {
         let Ok(command) = std::env::var("TEST_PGBOUNCER") else {
             eprintln!("TEST_PGBOUNCER is not set: what goes through a pooler is NOT TESTED.");
@@ -47,7 +48,7 @@ impl Pooler {
         Some(Self::with_command(command, server, roles, pool_size).await)
     }
 
-    /// As [`Pooler::before`], started by a command.
+    /// As [`Pooler::before`], with this command.
     pub async fn with_command(command: Vec<String>, server: u16, roles: &[&str], pool_size: usize) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let port = free_port().expect("a port for PgBouncer");
@@ -95,22 +96,22 @@ log_disconnections = 0
         pooler
     }
 
-    /// Its port.
+    /// The port that the pooler listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of a database for a role, through something that listens on a port before it.
+    /// The URL of a database for a role, through a proxy in front of the pooler that listens on `port`.
     ///
-    /// Without `channel_binding=require`, which Neon's URLs have: `PgBouncer` 1.18 offers its clients
-    /// SCRAM without a channel binding only.
+    /// Neon's URLs have `channel_binding=require`, and this one does not, because `PgBouncer` 1.18 offers SCRAM only
+    /// without channel binding.
     #[must_use]
     pub fn url_at(&self, port: u16, role: &str, database: &str) -> String {
         format!("postgres://{role}:{PASSWORD}@localhost:{port}/{database}?sslmode=require")
     }
 
-    /// A connection through it, of a client that trusts its certificate.
+    /// A connection through the pooler, which trusts the pooler's certificate.
     pub async fn connect(&self, config: &Config) -> Client {
         connect_over_tls(config, &self.certificate()).await.expect("a connection through PgBouncer")
     }
@@ -121,10 +122,10 @@ log_disconnections = 0
         self.folder.join("server.crt")
     }
 
-    /// Starts it.
+    /// Starts the pooler.
     pub async fn start(&self) {
         let (program, arguments) = self.command.split_first().expect("a command in TEST_PGBOUNCER");
-        // Beside the others of earlier starts.
+        // Appends to the log of earlier starts.
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log");
         let mut process = Command::new(program)
             .args(arguments)
@@ -141,7 +142,7 @@ log_disconnections = 0
         *self.process.lock().expect("the process") = Some(process);
     }
 
-    /// Ends it at once: whatever is under way is cut off.
+    /// Stops the pooler at once, which cuts off everything in progress.
     pub async fn stop(&self) {
         let process = self.process.lock().expect("the process").take();
         if let Some(mut process) = process {
@@ -149,7 +150,7 @@ log_disconnections = 0
         }
     }
 
-    /// What it wrote.
+    /// The pooler's log.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -158,7 +159,7 @@ log_disconnections = 0
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        // The process is killed as it is dropped; the folder is of no more use.
+        // Dropping the process kills it, so the folder is not needed any more.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! Databases of the tests' own, on the server that `TEST_DATABASE_URL` names.
+//! Databases for tests, on the server that `TEST_DATABASE_URL` names.
 
 use std::sync::{
     OnceLock,
@@ -15,31 +15,30 @@ use crate::{
     pgbouncer::PASSWORD,
 };
 
-/// Where the tests' own statements look for tables.
+/// The search path of the tests' own statements.
 const SEARCH_PATH: &str = "-c search_path=public,task_api";
 
-/// A database that one test has to itself. The server, which lives no longer than the tests, takes
-/// it along.
+/// A database for one test. It is not removed by itself: the whole server is thrown away after the tests.
 pub struct Database {
     name: String,
-    /// Who its users are.
+    /// The kind of users that it has.
     pub identity: Identity,
-    /// A connection to it.
+    /// A connection to the database.
     pub client: Client,
 }
 
 impl Database {
-    /// A new database with nothing in it.
+    /// A new, empty database.
     pub async fn empty() -> Self {
         Self::from_template("template0", Identity::DEFAULT).await
     }
 
-    /// A new database with the schema as the migrate function makes it.
+    /// A new database with the schema, as the migrate function creates it.
     pub async fn migrated() -> Self {
         Self::migrated_for(Identity::DEFAULT).await
     }
 
-    /// As [`Database::migrated`], for users of a kind.
+    /// As [`Database::migrated`], for this kind of users.
     pub async fn migrated_for(identity: Identity) -> Self {
         static TEMPLATES: [OnceCell<String>; Identity::ALL.len()] =
             [const { OnceCell::const_new() }; Identity::ALL.len()];
@@ -57,7 +56,7 @@ impl Database {
 
     async fn from_template(template: &str, identity: Identity) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        // One at a time: a template must have no other user, and another copy is one.
+        // One copy at a time: nobody else may use a template during a copy, and another copy would.
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let admin = connect(&server()).await;
@@ -72,14 +71,14 @@ impl Database {
         Self { client: connect(&config).await, identity, name }
     }
 
-    /// Its name.
+    /// The database's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Gives it to a new role of the same name, which may log in and make roles, as the owner of a
-    /// database at Neon may, and is no superuser.
+    /// Gives the database to a new role with the same name. The role may log in and create roles but is not a
+    /// superuser, like the owner of a database at Neon.
     pub async fn give_away(&self) {
         let (name, password) = (&self.name, PASSWORD);
         self.execute(&format!(
@@ -90,30 +89,30 @@ impl Database {
         .await;
     }
 
-    /// The URL that functions reach it at.
+    /// The URL of the database for functions.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_at(port())
     }
 
-    /// The URL through something that listens on another port.
+    /// The URL through a proxy that listens on `port`.
     #[must_use]
     pub fn url_at(&self, port: u16) -> String {
         let user = server().get_user().unwrap_or("postgres").to_owned();
         format!("postgres://{user}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
     }
 
-    /// As [`Database::url_at`], as the role that it was given to.
+    /// As [`Database::url_at`], for the role that owns the database.
     #[must_use]
     pub fn url_of_owner_at(&self, port: u16) -> String {
         let name = &self.name;
         format!("postgres://{name}:{PASSWORD}@127.0.0.1:{port}/{name}?sslmode=disable")
     }
 
-    /// Another connection to it, for when the first one may be gone.
+    /// Another connection, for when the first connection may be lost.
     ///
     /// # Errors
-    /// When there is none to be had.
+    /// When it cannot connect.
     pub async fn connect_again(&self) -> Result<Client, tokio_postgres::Error> {
         let mut config = server();
         config.dbname(&self.name).options(SEARCH_PATH);
@@ -122,7 +121,7 @@ impl Database {
         Ok(client)
     }
 
-    /// Runs SQL that has no answer.
+    /// Runs SQL, without a result.
     pub async fn execute(&self, sql: &str) {
         self.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
@@ -132,8 +131,8 @@ impl Database {
         self.client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
     }
 
-    /// Makes the list a function whose rows have a column of another type, which makes reading one panic. Who
-    /// has no task does not notice.
+    /// Replaces the list by a function that returns a column of another type, so that reading a row panics. Users
+    /// without tasks do not notice.
     pub async fn break_list(&self) {
         self.execute(&format!(
             "ALTER FUNCTION {RELEASE_SCHEMA}.list_tasks RENAME TO list_tasks_mended;
@@ -159,7 +158,7 @@ impl Database {
             SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
         )";
         for _ in 0..2000 {
-            // Within a transaction the view would stay what it was at first.
+            // Within a transaction, the view would not change.
             self.execute("SELECT pg_stat_clear_snapshot()").await;
             if self.value(sql).await {
                 return;
@@ -189,20 +188,20 @@ impl Database {
         }
     }
 
-    /// Removes all users and what is theirs.
+    /// Removes all users and everything that belongs to them.
     pub async fn clear(&self) {
         let tables = self.identity.table().unwrap_or("task_owner");
         self.execute(&format!("TRUNCATE {tables} CASCADE")).await;
     }
 
-    /// Adds a task and answers its id.
+    /// Adds a task and returns its id.
     pub async fn task(&self, user: i32, title: &str) -> i64 {
         let sql = format!("INSERT INTO task (user_id, title) VALUES ({}, $1) RETURNING id", self.identity.sql(user));
         self.client.query_one(&sql, &[&title]).await.expect("a new task").get(0)
     }
 }
 
-/// The versions of the files in `migrations/`, which are all there is.
+/// The versions of all the files in `migrations/`.
 #[must_use]
 pub fn migrations() -> Vec<i64> {
     let entries = std::fs::read_dir(crate::root().join("migrations")).expect("migrations/");
@@ -213,7 +212,7 @@ pub fn migrations() -> Vec<i64> {
     versions
 }
 
-/// The newest of [`migrations`].
+/// The newest version in [`migrations`].
 #[must_use]
 pub fn newest_migration() -> i64 {
     *migrations().last().expect("a migration")
@@ -225,10 +224,10 @@ pub fn port() -> u16 {
     *server().get_ports().first().expect("a port in TEST_DATABASE_URL")
 }
 
-/// The URL of the server, where the program has started one itself.
+/// The URL of the server, if this program has started the server itself.
 static SERVER: OnceLock<String> = OnceLock::new();
 
-/// Takes the server at a URL instead of the one that `TEST_DATABASE_URL` names.
+/// Uses the server at this URL instead of the one that `TEST_DATABASE_URL` names.
 pub fn use_server(url: &str) {
     SERVER.set(url.to_owned()).expect("one server");
 }
@@ -245,7 +244,7 @@ fn server() -> Config {
 }
 
 async fn connect(config: &Config) -> Client {
-    // For the tests' own statements; functions get by without it.
+    // For the tests' own statements. The functions work without this search path.
     let mut config = config.clone();
     config.options(SEARCH_PATH);
     let (client, connection) = config.connect(NoTls).await.expect("a connection to TEST_DATABASE_URL");

@@ -1,5 +1,5 @@
-//! A wire between a function and its database that can be watched, and broken in the ways of real
-//! ones.
+//! A proxy between a function and its database. It can be watched, and broken in the ways in which real networks
+//! break.
 
 use std::{
     net::SocketAddr,
@@ -20,7 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A TCP proxy before the database's server.
+/// A TCP proxy in front of the database server.
 pub struct Proxy {
     address: SocketAddr,
     wire: Arc<Wire>,
@@ -29,24 +29,24 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Wire {
-    /// What went over it, as the sender's first letter: `C`lient or `S`erver. Chunks of one
-    /// direction that follow each other count once.
+    /// The direction of each transfer: `C` from the client or `S` from the server. Consecutive chunks in one
+    /// direction count once.
     turns: Mutex<String>,
     connections: AtomicUsize,
-    /// The pumps of the open connections, two each, and which connection it is.
+    /// The pumps of the open connections, two for each, with the connection's number.
     pumps: Mutex<Vec<(usize, JoinHandle<()>)>>,
-    /// Whether nothing moves.
+    /// Whether nothing is delivered.
     held: watch::Sender<bool>,
-    /// Of the connections, so many from the first on are dead at both ends without knowing it.
+    /// This number of connections, counted from the first, are dead without either end knowing it.
     severed: AtomicUsize,
-    /// How many answers are still to be lost.
+    /// How many answers will still be lost.
     losses: AtomicUsize,
     /// How long a chunk is under way, in milliseconds.
     delay: AtomicU64,
 }
 
 impl Proxy {
-    /// A proxy before the server on `port`.
+    /// A proxy in front of the server on `port`.
     pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the proxy");
         let address = listener.local_addr().expect("the port of the proxy");
@@ -66,13 +66,13 @@ impl Proxy {
         self.address.port()
     }
 
-    /// Forgets what went over the wire so far.
+    /// Resets the count of round trips.
     pub fn forget(&self) {
         self.wire.turns.lock().expect("the turns").clear();
     }
 
-    /// How many round trips clients sent since the last call: bytes that were sent without waiting
-    /// for an answer in between.
+    /// How many round trips clients made since the last call. Bytes that are sent without waiting for an answer in
+    /// between are one round trip.
     #[must_use]
     pub fn round_trips(&self) -> usize {
         std::mem::take(&mut *self.wire.turns.lock().expect("the turns")).matches('C').count()
@@ -84,12 +84,12 @@ impl Proxy {
         self.wire.connections.load(Ordering::SeqCst)
     }
 
-    /// Cuts every connection: both ends are told.
+    /// Cuts every connection. Both ends notice.
     pub fn cut(&self) {
         self.cut_before(usize::MAX);
     }
 
-    /// Cuts those that [`Proxy::sever`] made half-open.
+    /// Cuts the connections that [`Proxy::sever`] made half-open.
     pub fn cut_severed(&self) {
         self.cut_before(self.wire.severed.load(Ordering::SeqCst));
     }
@@ -101,8 +101,8 @@ impl Proxy {
         }
     }
 
-    /// A black hole: nothing is delivered, and neither end is told. New connections are accepted
-    /// and get no further. What was sent meanwhile arrives after [`Proxy::release`].
+    /// Delivers nothing from now on, and neither end notices. New connections are accepted and get no further. After
+    /// [`Proxy::release`], everything that was sent meanwhile arrives.
     pub fn hold(&self) {
         self.wire.held.send_replace(true);
     }
@@ -112,19 +112,19 @@ impl Proxy {
         self.wire.held.send_replace(false);
     }
 
-    /// Makes every open connection half-open: whatever either end sends from now on, its goodbye
-    /// included, is lost, and the other end still believes in the connection. New ones work.
+    /// Makes every open connection half-open: everything that one end sends from now on is lost, even the end of the
+    /// connection, and the other end still believes that the connection is open. New connections work.
     pub fn sever(&self) {
         self.wire.severed.store(self.connections(), Ordering::SeqCst);
     }
 
-    /// Loses the next so many answers of the server: it did what it was asked, and instead of its
-    /// answer the client gets the end of the connection.
+    /// Loses the next `count` answers of the server: the server executes the request, and the client sees the end of
+    /// the connection instead of the answer.
     pub fn lose_answers(&self, count: usize) {
         self.wire.losses.store(count, Ordering::SeqCst);
     }
 
-    /// Delivers everything so much later; a round trip takes twice that.
+    /// Delays every delivery by `delay`. A round trip takes twice as long.
     pub fn delay(&self, delay: Duration) {
         self.wire.delay.store(delay.as_millis().try_into().expect("a delay"), Ordering::SeqCst);
     }
@@ -139,9 +139,9 @@ impl Drop for Proxy {
 
 async fn connect(wire: Arc<Wire>, client: TcpStream, port: u16) {
     wire.fair().await;
-    // A server that is away refuses the client too, as the end of this connection.
+    // When the server is away, the client's connection ends too, which is how the client is refused.
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    // A chunk is passed on as it came: nothing here waits for more.
+    // Passes each chunk on at once, without waiting for more.
     let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
     let number = wire.connections.fetch_add(1, Ordering::SeqCst);
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
@@ -184,9 +184,9 @@ async fn pump(wire: Arc<Wire>, number: usize, sender: char, mut from: OwnedReadH
 }
 
 impl Wire {
-    /// Waits while nothing moves.
+    /// Waits while nothing is delivered.
     async fn fair(&self) {
-        // The sender is this wire's own: there is no error.
+        // This wire owns the sender, so there is no error.
         let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 

@@ -1,11 +1,11 @@
-//! Numbers that follow from a seed.
+//! Pseudo-random numbers from a seed.
 
-/// `SplitMix64`.
+/// The generator `SplitMix64`.
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
 impl Random {
-    /// A sequence for one of several who share a seed.
+    /// A separate sequence for each of several users of one seed.
     #[must_use]
     pub fn of(seed: u64, who: &[u64]) -> Self {
         let mut random = Self(seed);
@@ -29,7 +29,7 @@ impl Random {
         usize::try_from(self.next() % u64::try_from(end).expect("a number")).expect("a number")
     }
 
-    /// One of these.
+    /// One of these items.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }

@@ -1,5 +1,5 @@
-//! Lambda's [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), on
-//! loopback: a function's processes ask for the next invocation and post what came of it.
+//! Lambda's [Runtime API](https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) on loopback. The processes
+//! of a function ask for the next invocation, and post the result.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,10 +29,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// The timeout of the functions, as the template has it.
+/// The timeout of the functions, as in the template.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest answer that Lambda takes.
+/// The maximum size of an answer on Lambda.
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
 
 struct Invocation {
@@ -41,29 +41,29 @@ struct Invocation {
     limit: Duration,
 }
 
-/// Whoever waits for an invocation.
+/// A test that waits for an invocation's answer.
 struct Waiting {
     answer: oneshot::Sender<Result<Value, Value>>,
-    /// When a process took it, which is when its time began.
+    /// When a process took the invocation, which starts its time.
     taken: Arc<Mutex<Option<Instant>>>,
 }
 
-/// What the processes of a function and the harness share.
+/// The state that the harness and the processes of a function share.
 struct Shared {
     next: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     answers: Mutex<HashMap<String, Waiting>>,
-    /// How many answers were posted, before each of which a line about the request was written.
+    /// How many answers were posted. Before each answer, the function has written a log line about the request.
     answered: AtomicUsize,
 }
 
-/// Why an invocation has no answer.
+/// Why an invocation got no answer.
 #[derive(Debug)]
 pub enum Lost {
     /// The function posted this as its error.
     Error(Value),
-    /// Its process ended.
+    /// The function's process ended.
     Ended(ExitStatus),
-    /// Its time was over.
+    /// The invocation timed out.
     TimedOut,
 }
 
@@ -78,7 +78,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// Starts a function that has these variables besides Lambda's own, and no other.
+    /// Starts a function with these variables and Lambda's own, and no others.
     pub async fn start(name: &str, environment: &BTreeMap<String, String>, processes: usize) -> Self {
         let (queue, next) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default(), answered: AtomicUsize::new(0) });
@@ -117,12 +117,12 @@ impl Function {
     /// Invokes the function.
     ///
     /// # Errors
-    /// What it posted as its error, or that it ended.
+    /// The error that the function posted, or that its process ended.
     pub async fn invoke(&self, payload: &Value) -> Result<Value, Value> {
         self.invoke_within(payload, TIMEOUT).await
     }
 
-    /// Invokes the function as one of another timeout.
+    /// Invokes the function with another timeout.
     ///
     /// # Errors
     /// As [`Function::invoke`].
@@ -130,12 +130,12 @@ impl Function {
         self.invoke_raw(payload.to_string(), limit).await
     }
 
-    /// Invokes the function with a payload that need not be JSON.
+    /// Invokes the function with a payload that may not be JSON.
     ///
     /// # Errors
     /// As [`Function::invoke`].
     pub async fn invoke_raw(&self, payload: String, limit: Duration) -> Result<Value, Value> {
-        // Lambda would stop the function at its limit; here that is a failure to be seen.
+        // Lambda would stop the function at its limit. Here, the test fails.
         match self.attempt(payload, limit, Duration::from_secs(20)).await {
             Ok(answer) => Ok(answer),
             Err(Lost::Error(error)) => Err(error),
@@ -143,8 +143,8 @@ impl Function {
         }
     }
 
-    /// Invokes the function, and waits no longer than `patience` past its limit. That its process
-    /// ended is an answer too.
+    /// Invokes the function, and waits at most `patience` longer than its limit. The end of its process counts as an
+    /// answer.
     ///
     /// # Errors
     /// Why there is no answer.
@@ -166,7 +166,7 @@ impl Function {
             }
             let end = match *taken.lock().expect("the beginning") {
                 Some(taken) => taken + limit + patience,
-                // It waits for the process's start, or for the others in the queue.
+                // It waits for the start of the process, or for other invocations in the queue.
                 None => asked + limit + Duration::from_secs(20),
             };
             if Instant::now() > end {
@@ -177,11 +177,11 @@ impl Function {
         Err(lost)
     }
 
-    /// Kills its processes, as the end of their machine would.
+    /// Kills the processes, as when their machine fails.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
         for process in self.processes.lock().expect("the processes").iter_mut() {
-            // One that has ended needs no more.
+            // A process that has ended needs no signal.
             let _ = process.start_kill();
         }
     }
@@ -192,26 +192,27 @@ impl Function {
         self.killed.load(Ordering::SeqCst)
     }
 
-    /// The ids of its processes that run.
+    /// The ids of the processes that run.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.processes.lock().expect("the processes").iter().filter_map(Child::id).collect()
     }
 
-    /// How a process ended, when one did.
+    /// How a process ended, if one has ended.
     #[must_use]
     pub fn ended(&self) -> Option<ExitStatus> {
         let mut processes = self.processes.lock().expect("the processes");
         processes.iter_mut().find_map(|process| process.try_wait().expect("the state of a process"))
     }
 
-    /// The lines it wrote.
+    /// The lines that the function wrote.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("the log").clone()
     }
 
-    /// The same, with the line of each request that it has answered: what it wrote before an answer may be read after it.
+    /// As [`Function::log`], and complete: waits for the line of each request that was answered, because a line may
+    /// be read after the answer.
     pub async fn complete_log(&self) -> Vec<String> {
         let answered = self.shared.answered.load(Ordering::Relaxed);
         let end = Instant::now() + TIMEOUT;
@@ -232,7 +233,7 @@ impl Drop for Function {
     }
 }
 
-/// Numbers that no other invocation has.
+/// A number that no other invocation has.
 fn unique() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -250,7 +251,7 @@ fn collect(stream: Option<impl AsyncRead + Unpin + Send + 'static>, log: &Arc<Mu
 
 async fn next_invocation(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let Some(invocation) = shared.next.lock().await.recv().await else {
-        // The test is over; the process ends with it.
+        // The test is over, and the process ends with it.
         return std::future::pending().await;
     };
     if let Some(waiting) = shared.answers.lock().expect("the answers").get(&invocation.id) {
@@ -284,7 +285,7 @@ async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: 
 
 fn settle(shared: &Shared, id: &str, answer: Result<Value, Value>) -> StatusCode {
     if let Some(waiting) = shared.answers.lock().expect("the answers").remove(id) {
-        // Nobody waits any more when the test gave up on it.
+        // Nobody waits any more if the test gave up on the invocation.
         let _ = waiting.answer.send(answer);
     }
     StatusCode::ACCEPTED

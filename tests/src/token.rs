@@ -1,4 +1,4 @@
-//! Tokens: good ones, and every way to make a bad one.
+//! Tokens: good ones, and bad ones of every kind.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,7 +7,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::SECRET;
 
-/// A user's token, good for an hour.
+/// A user's token, valid for an hour.
 #[must_use]
 pub fn of(user: i32) -> String {
     with(&json!({ "sub": user.to_string(), "exp": now() + 3600 }))
@@ -19,8 +19,8 @@ pub fn with(claims: &Value) -> String {
     signed(&json!({ "alg": "HS256", "typ": "JWT" }), &claims.to_string(), SECRET)
 }
 
-/// A token with this header and this payload, signed with whichever HMAC the header names, and
-/// with nothing when it names another algorithm.
+/// A token with this header and payload. It is signed with the HMAC that the header names, or not at all if the
+/// header names another algorithm.
 #[must_use]
 pub fn signed(header: &Value, payload: &str, secret: &str) -> String {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

@@ -1,8 +1,8 @@
-//! `cargo xtask bare`: the two commands of the README on a machine that has nothing else.
+//! `cargo xtask bare`: runs the two commands of the README on a machine with nothing else installed.
 //!
-//! The machine is a root file system of Debian's, with the packages that the README asks for and this
-//! machine's Rust toolchain. Processes in it have namespaces of their own, so that mounts and servers end
-//! with them. They may make no user namespaces, and root may do what it may in a container.
+//! The machine is a root file system of Debian, with the packages that the README names and this machine's Rust
+//! toolchain. Its processes have their own namespaces, so that mounts and servers end with them. They may not create
+//! user namespaces, and root has only the rights that it has in a container.
 
 use std::{
     env, fs,
@@ -23,14 +23,15 @@ use devtools::{
 use futures_util::future::try_join_all;
 use tokio::process::Command;
 
-/// What the README asks for.
+/// The packages that the README names.
 const PACKAGES: &str = "ca-certificates,gcc,git,libc6-dev,make,perl,python3,python3-venv";
 
-/// What root may do in a container, by [Docker's default](https://docs.docker.com/engine/security/#linux-kernel-capabilities).
+/// Root's capabilities in a container, by
+/// [Docker's default](https://docs.docker.com/engine/security/#linux-kernel-capabilities).
 const CAPABILITIES: &str = "-all,+audit_write,+chown,+dac_override,+fowner,+fsetid,+kill,+mknod,+net_bind_service,\
     +net_raw,+setfcap,+setgid,+setpcap,+setuid,+sys_chroot";
 
-/// Variables that say how to reach the network from here.
+/// Variables with the network configuration of this machine.
 const NETWORK: [&str; 14] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -48,7 +49,7 @@ const NETWORK: [&str; 14] = [
     "REQUESTS_CA_BUNDLE",
 ];
 
-/// Where Debian's file with the certificates of authorities is.
+/// Debian's file with the root certificates.
 const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 
 /// The options of the command.
@@ -65,7 +66,7 @@ pub(crate) struct Options {
     fresh: bool,
 }
 
-/// Who runs the commands.
+/// The user that runs the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum User {
     /// A normal user
@@ -75,7 +76,7 @@ enum User {
 }
 
 impl User {
-    /// The user's id, which is the group's as well.
+    /// The user id, and also the group id.
     const fn id(self) -> u32 {
         match self {
             Self::User => 1000,
@@ -116,7 +117,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs the two commands on one machine after the other.
+/// Runs the two commands on each machine, one machine after the other.
 async fn commands(machines: &[Machine]) -> Result<Vec<Vec<String>>> {
     let mut rows = Vec::new();
     for machine in machines {
@@ -130,7 +131,7 @@ async fn commands(machines: &[Machine]) -> Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// Installs the tools on all machines at once, as most of it is waiting for downloads.
+/// Installs the tools on all machines at the same time, because it is mostly waiting for downloads.
 async fn tools(machines: &[Machine]) -> Result<Vec<Vec<String>>> {
     let doctor = format!("{DOCTOR} xtask doctor");
     let started = Instant::now();
@@ -145,10 +146,10 @@ async fn tools(machines: &[Machine]) -> Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// This machine's build finds the project where it is in the other.
+/// Tells this machine's build of xtask where the project is on the bare machine.
 const DOCTOR: &str = "CARGO_MANIFEST_DIR=$PWD/xtask";
 
-/// Starts `dev` and waits for it to be there.
+/// Starts `dev` and waits until it is ready.
 const DEV: &str = "cargo xtask dev > /tmp/dev.log 2>&1 & dev=$!
 for second in $(seq 900); do
     grep -q 'Ctrl-C stops everything' /tmp/dev.log && break
@@ -157,7 +158,7 @@ for second in $(seq 900); do
 done
 echo \"dev is there after $second seconds\"";
 
-/// Does what it proposes, and ends it as Ctrl-C does.
+/// Runs the request that `dev` suggests, and then stops `dev` as Ctrl-C does.
 const DEV_CHECK: &str = r#"python3 - <<'END'
 import json, re, urllib.request
 log = open("/tmp/dev.log").read()
@@ -173,10 +174,10 @@ pkill_dev() { for process in /proc/[0-9]*; do
 pkill_dev; wait $dev
 ! grep -l '^postgres' /proc/[0-9]*/comm"#;
 
-/// The root file system that the others are copies of.
+/// The root file system that the machines are copies of.
 async fn base(fresh: bool) -> Result<PathBuf> {
     let base = target().join("bare").join("base");
-    // Written when everything else is there.
+    // The stamp is written last, so it means that the file system is complete.
     let stamp = base.join("etc/bare");
     if fresh || fs::read_to_string(&stamp).unwrap_or_default() != PACKAGES {
         remove(&base)?;
@@ -185,10 +186,10 @@ async fn base(fresh: bool) -> Result<PathBuf> {
             apt(&["debootstrap"]).await?;
         }
         let mut debootstrap = Command::new("debootstrap");
-        // The same release as here: this machine's build of xtask has to run there.
+        // The same release as on this machine, because this machine's build of xtask must run there.
         let here = fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
         let field = |name| here.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        // Ubuntu has the venv module of Python in another part of its archive.
+        // In Ubuntu, Python's venv module is in another component of the archive.
         let components = if field("ID=") == "ubuntu" { "main,universe" } else { "main" };
         debootstrap.args([
             "--variant=minbase",
@@ -227,7 +228,7 @@ impl Machine {
             fs::write(&path, text + line).with_context(|| path.display().to_string())?;
         }
         make_folder(&folder.join("opt/rust"))?;
-        // Also when its file has been replaced since it was started.
+        // This also works when the program's file was replaced after its start.
         let xtask = folder.join("usr/local/bin/xtask");
         fs::copy("/proc/self/exe", &xtask).with_context(|| xtask.display().to_string())?;
         let project = folder.join(user.home()).join("task-api");
@@ -266,7 +267,7 @@ exec setpriv --bounding-set \"$capabilities\" chroot --userspec=\"$user:$user\" 
         command
     }
 
-    /// The row of a command in the report.
+    /// The report's row for a command.
     fn row(&self, name: &str, started: Instant, status: ExitStatus) -> Result<Vec<String>> {
         if !status.success() {
             bail!("That failed on a bare machine, which is left in {}: {status}", self.folder.display());
@@ -280,7 +281,7 @@ exec setpriv --bounding-set \"$capabilities\" chroot --userspec=\"$user:$user\" 
     }
 }
 
-/// Removes a root file system. Nothing is mounted in it outside of its own namespaces.
+/// Removes a root file system. Its mounts exist only in its own namespaces.
 fn remove(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -292,7 +293,7 @@ async fn git(arguments: &[&str]) -> Result<String> {
     output(Command::new("git").args(arguments).current_dir(root())).await
 }
 
-/// What a program printed to its end.
+/// Runs a program to its end and returns its standard output.
 async fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.with_context(|| command.as_std().get_program().display().to_string())?;

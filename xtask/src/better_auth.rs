@@ -1,4 +1,4 @@
-//! The Better Auth in `examples/better-auth`.
+//! The Better Auth server in `examples/better-auth`.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -15,12 +15,12 @@ use tokio::{
 
 use anyhow::{Result, anyhow, bail};
 
-/// How long it may take to migrate and to listen.
+/// The time limit for the server to migrate and to listen.
 const START: Duration = Duration::from_secs(30);
 
 /// A running server. It stops when this is dropped.
 pub(crate) struct BetterAuth {
-    // Kept for its end.
+    // Kept because dropping it stops the server.
     _child: Child,
 }
 
@@ -28,20 +28,19 @@ fn folder() -> PathBuf {
     root().join("examples").join("better-auth")
 }
 
-/// The address of a server on a port. Not 127.0.0.1: a browser sends cookies to the page's own site
-/// only, and pages under development are at localhost.
+/// The address of a server on a port. It is localhost and not 127.0.0.1, because a browser sends cookies only to the
+/// page's own site, and pages under development are at localhost.
 pub(crate) fn url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
-/// Installs what it needs.
+/// Installs the server's packages.
 pub(crate) async fn prepare() -> Result<()> {
     tools::node().await?.install(&folder()).await
 }
 
 impl BetterAuth {
-    /// Starts it on the database and for the pages of the settings. The API's migration must have
-    /// ended.
+    /// Starts the server with the database and the page origins of the settings. The API's migrations must be done.
     pub(crate) async fn start(port: u16, settings: &Settings) -> Result<Self> {
         step(&format!("Starting Better Auth on {}", url(port)));
         let setting = |name: &str| settings.get(name).unwrap_or_default();
@@ -65,7 +64,7 @@ impl BetterAuth {
         let mut lines = BufReader::new(stdout).lines();
         match timeout(START, lines.next_line()).await {
             Ok(Ok(Some(line))) if line.starts_with("ready ") => Ok(Self { _child: child }),
-            // What is wrong it has said itself.
+            // The server itself has printed what is wrong.
             _ => bail!("Better Auth does not listen on port {port}."),
         }
     }

@@ -1,4 +1,5 @@
-//! The documentation, a page that signs in and the example application, in a real browser, and a TypeScript client made from `openapi.json`.
+//! Tests in a real browser of the documentation, of a page that signs in and of the example application, and a
+//! TypeScript client made from `openapi.json`.
 
 use std::{env, path::PathBuf, process::Stdio};
 
@@ -21,14 +22,14 @@ use crate::{
 };
 use shared::routes::ROUTES;
 
-/// The user of `events/fixture.sql` who tries the documentation.
+/// The user of `events/fixture.sql` that tries the documentation.
 const USER: &str = "1";
 
 fn folder() -> PathBuf {
     root().join("tests").join("browser")
 }
 
-/// Installs what the tests need.
+/// Installs the packages that the tests need.
 pub(crate) async fn prepare() -> Result<()> {
     tools::node().await?.install(&folder()).await?;
     frontend::prepare().await?;
@@ -44,7 +45,7 @@ pub(crate) async fn client() -> Result<usize> {
     Ok(1)
 }
 
-/// Renders a page, and answers the version of the browser.
+/// Renders a page, and returns the browser's version.
 pub(crate) async fn renders() -> Result<String> {
     let chromium = tools::chromium().await?;
     let mut command = tools::node().await?.command();
@@ -56,15 +57,15 @@ pub(crate) async fn renders() -> Result<String> {
     bail!("Chromium renders no page")
 }
 
-/// Uses the documentation of the API on a port.
+/// Uses the documentation of the API that listens on a port.
 pub(crate) async fn documentation(port: u16, settings: &Settings) -> Result<usize> {
     let (base, user) = (format!("http://127.0.0.1:{port}"), USER.to_owned());
     let (token, routes) = (token::mint(settings, USER, 1)?, ROUTES.len().to_string());
     run_with_chromium(&["docs.mjs", &base, &user, &token, &routes]).await
 }
 
-/// Signs in at a real Better Auth from a page, and works on tasks with the token; and tries the same
-/// from a page whose origin is not allowed.
+/// Signs in at a real Better Auth from a page, and works on tasks with the token. Then tries the same from a page
+/// with an origin that is not allowed.
 pub(crate) async fn sign_in(server: &Server) -> Result<usize> {
     const DATABASE: &str = "sign_in";
     postgres::create_database(server, DATABASE).await?;
@@ -79,8 +80,8 @@ pub(crate) async fn sign_in(server: &Server) -> Result<usize> {
     run_with_chromium(&["sign-in.mjs", &base, &better_auth::url(issuer_port), &page_port]).await
 }
 
-/// Uses the application in `examples/nextjs`, as it is built for production, for users with text ids. Where the
-/// variable `PICTURES` names a folder, it is pictured there.
+/// Uses the application in `examples/nextjs` in its production build, for users with text ids. If the variable
+/// `PICTURES` names a folder, screenshots go there.
 pub(crate) async fn application(server: &Server) -> Result<usize> {
     const DATABASE: &str = "application";
     frontend::build().await?;
@@ -99,7 +100,7 @@ pub(crate) async fn application(server: &Server) -> Result<usize> {
     run_with_chromium(&["frontend.mjs", &app, &api, &pictures]).await
 }
 
-/// Runs a program of `tests/browser`, and answers how many of its tests passed.
+/// Runs a program of `tests/browser`, and returns how many of its tests passed.
 async fn run(words: &[&str]) -> Result<usize> {
     run_command(tools::node().await?.command(), words).await
 }

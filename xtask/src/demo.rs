@@ -1,4 +1,4 @@
-//! A user to try the API with.
+//! The demo user for trying the API.
 
 use anyhow::{Context, Result, anyhow};
 use devtools::settings::Settings;
@@ -15,8 +15,8 @@ const TASKS: [(&str, &str, bool); 3] = [
     ("Point a frontend at this API", "It needs the address and the token below.", false),
 ];
 
-/// The id of the demo user, who is made with a few tasks when there is none. None, where users are in a table
-/// of somebody else's, who knows how to make one.
+/// The id of the demo user. If there are no users, this creates the user with a few tasks. `None` if the users table
+/// is not Better Auth's: only its owner knows how to create a user.
 pub(crate) async fn user(client: &Client, settings: &Settings) -> Result<Option<String>> {
     let wrong = |error: ConfigError| anyhow!(error.to_string());
     let (ids, users) = (settings.env().user_ids().map_err(wrong)?, settings.env().users_table().map_err(wrong)?);
@@ -34,7 +34,7 @@ pub(crate) async fn user(client: &Client, settings: &Settings) -> Result<Option<
             if let Some(row) = client.query_opt(find, &[&EMAIL]).await.context("the demo user")? {
                 return Ok(Some(row.get(0)));
             }
-            // Better Auth counts integers itself.
+            // For integer ids, the column has a default.
             let value = if ids == UserIds::Integer { "DEFAULT".into() } else { format!("'{id}'") };
             let add = format!(
                 r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ({value}, 'Demo', $1, TRUE) RETURNING id::TEXT"#

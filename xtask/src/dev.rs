@@ -21,16 +21,17 @@ use crate::{
     lambda::{LOCALHOST, Output, Watch},
 };
 
-/// The name of the development data.
+/// The name of the data folder for development.
 const DATA: &str = "dev";
 
-/// Where Better Auth listens.
+/// Better Auth's port.
 const BETTER_AUTH_PORT: u16 = 3005;
 
-/// The database of the application in `examples/nextjs`. Its users have other ids than those of the API alone.
+/// The database for the application in `examples/nextjs`. The application's users have another kind of ids than
+/// those of the API alone.
 const FRONTEND_DATABASE: &str = "frontend";
 
-/// How long the token that is printed is good for: 30 days.
+/// How long the printed token is valid: 30 days.
 const TOKEN_HOURS: u32 = 30 * 24;
 
 /// The options of the command.
@@ -71,7 +72,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         settings.set("BETTER_AUTH_URL", &better_auth::url(BETTER_AUTH_PORT));
     }
     settings.check()?;
-    // Before the long build, so that what is missing is said at once.
+    // Before the long build, so that a missing tool is reported at once.
     tools::cargo_lambda().await?;
     if options.with_better_auth {
         better_auth::prepare().await?;
@@ -81,7 +82,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let database = if options.with_frontend { FRONTEND_DATABASE } else { "postgres" };
     let server = start_database(&mut settings, database, options.reset).await?;
-    // So that no first request waits for the compiler.
+    // So that no request waits for the compiler.
     build::debug().await?;
     let mut watch = Watch::start(host, port, &settings, Output::Terminal).await?;
     watch.migrate().await?;
@@ -94,7 +95,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let _better_auth =
         if options.with_better_auth { Some(BetterAuth::start(BETTER_AUTH_PORT, &settings).await?) } else { None };
     let database = settings.get("DATABASE_URL").unwrap_or_default();
-    // Somebody's own database gets no rows that nobody asked for.
+    // A database of the user's own gets no demo rows.
     let user = match &server {
         Some(_) => demo::user(&postgres::connect(&settings).await?, &settings).await?,
         None => None,
@@ -117,18 +118,18 @@ prints a token for it, with the same variables as this command.
     Err(watch.ended().await)
 }
 
-/// Where the parts are that the application connects.
+/// The addresses of the parts that the application connects.
 struct Addresses {
-    /// The name or address that the application listens on.
+    /// The host name or address that the application listens on.
     host: String,
     app: String,
     api: String,
 }
 
 impl Options {
-    /// Sets what the application and the API have to agree on.
+    /// Sets the values that the application and the API must agree on.
     fn prepare_frontend(&self, settings: &mut Settings) -> Result<Addresses> {
-        // Not 127.0.0.1: what one opens by hand is localhost, and a cookie is for one of the two.
+        // Not 127.0.0.1: users type localhost, and a cookie is valid for one of the two only.
         let host = if self.host == LOCALHOST { "localhost".to_owned() } else { self.host.to_string() };
         if self.host.is_unspecified() {
             bail!("--with-frontend needs the address by which browsers reach this machine: --host 192.168.1.5, say.");
@@ -143,7 +144,7 @@ impl Options {
         let app = format!("http://{host}:{}", self.frontend_port);
         settings.set("BETTER_AUTH_URL", &app);
         settings.set_default("CORS_ORIGINS", &app);
-        // Better Auth's own default.
+        // Better Auth's default.
         settings.set_default("USER_IDS", "text");
         Ok(Addresses { api: format!("http://{}:{}", self.host, self.port), host, app })
     }
@@ -159,7 +160,8 @@ fn check_port(host: IpAddr, port: u16, advice: &str) -> Result<()> {
     }
 }
 
-/// Uses the database that `DATABASE_URL` names, or the one called `name` of a server that it starts.
+/// Connects to the database in `DATABASE_URL`. Without it, starts a server and uses the database called `name`
+/// there.
 async fn start_database(settings: &mut Settings, name: &str, reset: bool) -> Result<Option<Server>> {
     if settings.get("DATABASE_URL").is_some() {
         if reset {
@@ -176,14 +178,15 @@ async fn start_database(settings: &mut Settings, name: &str, reset: bool) -> Res
     let server = Server::start(DATA, ServerKind::Durable).await?;
     postgres::create_database(&server, name).await?;
     settings.set("DATABASE_URL", &server.url(name));
-    // Migrations run there too, whatever `.env` has of another database.
+    // Migrations run there too, even if `.env` names another database for them.
     settings.set("DATABASE_URL_UNPOOLED", &server.url(name));
     Ok(Some(server))
 }
 
 fn welcome(address: SocketAddr, user: &str, token: &str, database: &str) {
     let (base, header) = (format!("http://{address}"), format!("'Authorization: Bearer {token}'"));
-    // A password is not shown to those who look over a shoulder. A local URL has none, and can be pasted.
+    // A password is not shown, because somebody may look over the user's shoulder. A local URL has no password and
+    // is shown completely.
     let shown = match database.rsplit_once('@') {
         Some((login, rest)) if login.split_once("://").is_some_and(|(_, user)| user.contains(':')) => rest,
         _ => database,

@@ -1,4 +1,4 @@
-//! What README and docs say of commands and files has to be so.
+//! Tests that commands, links and files in README and docs exist.
 
 use std::{fs, path::PathBuf};
 
@@ -23,10 +23,10 @@ fn commands_are_ones_that_there_are() {
     for (path, text) in pages() {
         for after in text.split("cargo xtask ").skip(1) {
             let end = after.find(['`', '\n', '#', '&', ';', ')', ',', '|']).unwrap_or(after.len());
-            // What stands for a value of the reader's is one.
+            // A placeholder in brackets stands for a value that the reader fills in.
             let command = after[..end].replace("[function]", "get-task");
             let parsed = Cli::try_parse_from(["xtask"].into_iter().chain(command.split_whitespace()));
-            // A sentence may name a command without what it needs.
+            // A sentence may name a command without its required arguments.
             let is_known = parsed.as_ref().map_err(clap::Error::kind).map_or_else(
                 |kind| matches!(kind, ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelp),
                 |_| true,
@@ -66,7 +66,7 @@ fn links_lead_to_files_and_headings() {
     assert!(found > 40, "{found}");
 }
 
-/// A file that is named in backticks, by its path from the root.
+/// Files are named in backticks, with their path from the root.
 #[test]
 fn files_that_are_named_are_there() {
     let folders = [

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: whether everything that the commands need runs on this machine.
+//! `cargo xtask doctor`: checks that all programs that the commands need run on this machine.
 
 use std::{process::Stdio, time::Duration};
 
@@ -13,10 +13,10 @@ use tokio::{process::Command, try_join};
 
 use crate::browser;
 
-/// How long the emulator may take to listen.
+/// The time limit for the emulator to listen.
 const START: Duration = Duration::from_secs(10);
 
-/// Installs everything, and runs each.
+/// Installs every program, and runs each once.
 pub(crate) async fn run() -> Result<()> {
     let not_tested = system::prepare().await?;
     let (_, _, node, _, _, _, _, _, sam, ()) = try_join!(

@@ -1,6 +1,6 @@
-//! `cargo xtask emulate`: the artefacts under AWS's own Runtime Interface Emulator, over a Postgres that insists on
-//! TLS, SCRAM and channel binding, as Neon does. Those for arm64, which are deployed, run natively on arm64, and on
-//! x86-64 through QEMU.
+//! `cargo xtask emulate`: runs the artefacts under AWS's Runtime Interface Emulator. Their Postgres insists on TLS,
+//! SCRAM and channel binding, as Neon does. The arm64 artefacts, which are deployed, run natively on arm64, and
+//! through QEMU on x86-64.
 
 use std::{
     fs,
@@ -30,28 +30,28 @@ use zip::ZipArchive;
 
 use crate::events::{self, Event};
 
-/// How long a function may take to start and to answer.
+/// The time limit for a function to start, and to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long the emulator may take to end its function.
+/// The time limit for the emulator to end its function.
 const STOP: Duration = Duration::from_secs(3);
 
-/// Which artefacts run.
+/// The artefacts to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Artefacts {
     processor: Processor,
     folder: PathBuf,
-    /// Only these functions; all without.
+    /// Only these functions. `None` means all functions.
     only: Option<&'static [&'static str]>,
 }
 
 impl Artefacts {
-    /// All that `cargo xtask build` has made for a processor.
+    /// All artefacts that `cargo xtask build` has made for a processor.
     pub(crate) fn all(processor: Processor) -> Self {
         Self { processor, folder: processor.folder(), only: None }
     }
 
-    /// Those that [`build::some`](devtools::build::some) has made.
+    /// The artefacts that [`build::some`](devtools::build::some) has made.
     pub(crate) fn some(processor: Processor, only: &'static [&'static str]) -> Self {
         Self { processor, folder: processor.test_folder(), only: Some(only) }
     }
@@ -61,7 +61,7 @@ impl Artefacts {
     }
 }
 
-/// Replays the sample events; the artefacts must be there.
+/// Replays the sample events. The artefacts must exist.
 pub(crate) async fn run(artefacts: &Artefacts) -> Result<usize> {
     let emulator = tools::sam().await?.emulator;
     let server = Server::start("emulator", ServerKind::Encrypted).await?;
@@ -88,7 +88,7 @@ pub(crate) async fn run(artefacts: &Artefacts) -> Result<usize> {
             let payload = fs::read_to_string(&event.path).with_context(|| event.path.display().to_string())?;
             let payload: Value = serde_json::from_str(&payload).with_context(|| event.path.display().to_string())?;
             let mut got = function.invoke(&payload).await?;
-            // `cargo lambda invoke`, whose answers are beside the events, does not show the type.
+            // The recorded answers come from `cargo lambda invoke`, which does not show the type.
             if let Some(got) = got.as_object_mut() {
                 got.remove("errorType");
             }
@@ -105,7 +105,7 @@ pub(crate) async fn run(artefacts: &Artefacts) -> Result<usize> {
     if failures.is_empty() { Ok(events.len()) } else { Err(anyhow!(failures.join("\n"))) }
 }
 
-/// A row with a column of another type makes reading it panic; the function must answer, and go on.
+/// A column of another type makes reading the row panic. The function must answer, and go on.
 async fn survives_a_panic(
     function: &Function,
     client: &tokio_postgres::Client,
@@ -134,7 +134,7 @@ async fn survives_a_panic(
     Ok(())
 }
 
-/// A function under the emulator.
+/// A function that runs under the emulator.
 struct Function {
     child: Child,
     url: String,
@@ -184,12 +184,12 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // The emulator ends its function with itself when it is asked to, and not when it is killed.
+        // The emulator ends its function when it is asked to end, but not when it is killed.
         end(&mut self.child, |id| signal::send(id, Signal::SIGTERM), STOP);
     }
 }
 
-/// The binary of an artefact, out of its zip.
+/// Unpacks the binary from an artefact's zip.
 fn unpack(artefacts: &Artefacts, name: &str) -> Result<PathBuf> {
     let artefact = artefacts.folder.join(format!("{name}.zip"));
     let build = if artefacts.processor == Processor::Arm64 { "build" } else { "build --x86-64" };
@@ -206,8 +206,7 @@ fn unpack(artefacts: &Artefacts, name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// What the emulator starts: the binary, or a script that runs it through QEMU where this machine has another
-/// processor.
+/// The program that the emulator starts: the binary, or on another processor a script that runs it through QEMU.
 fn program(processor: Processor, folder: &Path) -> Result<PathBuf> {
     let binary = folder.join("bootstrap");
     if Processor::here() == Some(processor) {

@@ -1,4 +1,4 @@
-//! The sample events and the answers they must get.
+//! The sample events and their expected answers.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use devtools::settings::root;
 use serde_json::Value;
 
-/// An event in `events/<function>/`, with its answer in `answers/` below.
+/// An event in `events/<function>/`, with its expected answer from `answers/` in that folder.
 pub(crate) struct Event {
     pub(crate) function: String,
     pub(crate) name: String,
@@ -17,7 +17,7 @@ pub(crate) struct Event {
     pub(crate) answer: Value,
 }
 
-/// The events of one function, or of all.
+/// The events of one function, or of all functions.
 pub(crate) fn read(only: Option<&str>) -> Result<Vec<Event>> {
     let folder = root().join("events");
     let mut events = Vec::new();
@@ -51,8 +51,8 @@ fn of_function(folder: &Path, function: &str) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Whether an answer is the expected one. What is expected may leave out headers and fields of a
-/// whole answer; `"{{any}}"` stands for anything.
+/// Whether an answer is as expected. The expected answer may leave out headers, and fields of the answer as a whole.
+/// `"{{any}}"` matches any value.
 pub(crate) fn holds(expected: &Value, got: &Value) -> bool {
     let Value::Object(expected) = expected else { return same(expected, got) };
     expected.iter().all(|(name, expected)| match (name.as_str(), got.get(name)) {
@@ -75,7 +75,7 @@ fn same(expected: &Value, got: &Value) -> bool {
             expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| same(expected, got))
         }
         (Value::Object(expected), Value::Object(got)) => {
-            // A task may have fields that are newer than the expected answer, as long as they are null.
+            // A task may have newer fields than the expected answer has, as long as they are null.
             let is_new = |(name, value): (&String, &Value)| !expected.contains_key(name) && value.is_null();
             let new = if expected.contains_key("id") { got.iter().filter(|field| is_new(*field)).count() } else { 0 };
             expected.len() + new == got.len()

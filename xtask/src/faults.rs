@@ -1,4 +1,5 @@
-//! `cargo xtask faults`: builds the functions and the fault suite, and starts the suite, a program of its own.
+//! `cargo xtask faults`: builds the functions and the fault suite, and starts the suite, which is a separate
+//! program.
 
 use std::{process::Stdio, time::Duration};
 
@@ -13,10 +14,10 @@ use devtools::{
 use faults::Options;
 use tokio::process::{Child, Command};
 
-/// How long the suite may take to stop its server and its functions.
+/// The time limit for the suite to stop its server and functions.
 const STOP: Duration = Duration::from_secs(30);
 
-/// Runs the suite; fails when not everything was as promised.
+/// Runs the suite. Fails when the suite found a broken promise.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     build::debug().await?;
     let program = target().join("debug/faults");
@@ -30,7 +31,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     bail!("Not everything was as promised; see above.")
 }
 
-/// The running suite. It is asked to end when this is dropped, so that it ends what it has started.
+/// The running suite. Dropping this asks the suite to end, so that it stops the programs that it has started.
 struct Suite(Child);
 
 impl Drop for Suite {

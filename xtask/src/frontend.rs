@@ -1,4 +1,4 @@
-//! The application in `examples/nextjs`.
+//! The example application in `examples/nextjs`.
 
 use std::{
     fs,
@@ -23,12 +23,12 @@ pub(crate) struct Frontend {
     group: Group,
 }
 
-/// How it runs.
+/// The modes of the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Changed code is built and used by the next request.
+    /// The next request builds and uses changed code.
     Development,
-    /// What [`build`] has built, without the limit on how often a client may sign in. Its words go to a file.
+    /// The build of [`build`], without the limit on sign-ins per client. The output goes to a file.
     Test,
 }
 
@@ -36,7 +36,7 @@ fn folder() -> PathBuf {
     root().join("examples/nextjs")
 }
 
-/// Installs what it needs.
+/// Installs the application's packages.
 pub(crate) async fn prepare() -> Result<()> {
     tools::node().await?.install(&folder()).await
 }
@@ -60,7 +60,7 @@ async fn run(words: &[&str], settings: Option<&Settings>) -> Result<()> {
     bail!("{}\n`node {}` failed in examples/nextjs", String::from_utf8_lossy(&text), words.join(" "))
 }
 
-/// Makes its client's types from a description of the API.
+/// Writes the types of the application's client from a description of the API.
 pub(crate) async fn generate(description: &Path) -> Result<()> {
     prepare().await?;
     step("Writing examples/nextjs/lib/schema.d.ts");
@@ -68,12 +68,12 @@ pub(crate) async fn generate(description: &Path) -> Result<()> {
     run(&[OPENAPI_TYPESCRIPT, &description, "--output", "lib/schema.d.ts"], None).await
 }
 
-/// Builds it for production.
+/// Builds the application for production.
 pub(crate) async fn build() -> Result<()> {
     waiting("Building the application in examples/nextjs", run(&[NEXT, "build"], None)).await
 }
 
-/// Checks that its client is the one that the API at an address describes.
+/// Checks that the application's client matches the description of the API at an address.
 pub(crate) async fn check_client(api: &str) -> Result<()> {
     let description = format!("{api}/openapi.json");
     let generate = [OPENAPI_TYPESCRIPT, &description, "--output", "lib/schema.d.ts"];
@@ -83,8 +83,8 @@ pub(crate) async fn check_client(api: &str) -> Result<()> {
 }
 
 impl Frontend {
-    /// Starts it on a port, at the address that the settings have as `BETTER_AUTH_URL`. The API's migration must
-    /// have ended.
+    /// Starts the application on a port, at the address that is `BETTER_AUTH_URL` in the settings. The API's
+    /// migrations must be done.
     pub(crate) async fn start(mode: Mode, host: &str, port: u16, api: &str, settings: &Settings) -> Result<Self> {
         step("Making the tables of Better Auth");
         run(&["lib/migrate.ts"], Some(settings)).await?;
@@ -97,11 +97,11 @@ impl Frontend {
             let file = fs::File::create(&log).with_context(|| log.display().to_string())?;
             command.env("RATE_LIMIT", "off").stdout(file.try_clone()?).stderr(file);
         } else {
-            // What it says about itself would hide what `dev` has to say; what is wrong goes to the other stream.
+            // Its standard output would hide that of `dev`. Its errors go to standard error.
             command.stdout(Stdio::null());
         }
         let mut frontend = Self { group: Group::start(&mut command)? };
-        // By its name, which can stand for 127.0.0.1, for ::1, or for both.
+        // Waits on the host's name, which may stand for 127.0.0.1, for ::1, or for both.
         frontend.group.wait_until_it_listens("the application in examples/nextjs", host, port).await?;
         Ok(frontend)
     }

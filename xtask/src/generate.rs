@@ -1,4 +1,4 @@
-//! `cargo xtask generate`: the files that follow from the route table and the types.
+//! `cargo xtask generate`: writes the files that follow from the route table and the types.
 
 use std::fs;
 
@@ -20,14 +20,14 @@ use crate::{frontend, template};
 /// The description of the API.
 const OPENAPI: &str = "openapi.json";
 
-/// Has the routes of `cargo lambda watch`, from this line on.
+/// The manifest with the routes of `cargo lambda watch`, which begin at the line `ROUTER`.
 const MANIFEST: &str = "Cargo.toml";
 const ROUTER: &str = "[workspace.metadata.lambda.watch.router]\n";
 
-/// The methods that `cargo lambda watch` knows.
+/// The methods that `cargo lambda watch` supports.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
-/// Writes all of them, and the client of the example application.
+/// Writes all of these files, and the client of the example application.
 pub(crate) async fn run() -> Result<()> {
     for (name, text) in [(OPENAPI, openapi()?), (template::FILE, template::text()), (MANIFEST, manifest()?)] {
         let path = root().join(name);
@@ -37,7 +37,7 @@ pub(crate) async fn run() -> Result<()> {
         }
         step(&format!("{name} {}", if is_new { "has changed" } else { "is as it was" }));
     }
-    // The text in this program is the one from before.
+    // The description inside this program is the old one, so this makes a new one.
     let file = target().join("openapi-of-the-example.json");
     fs::write(&file, Description::describe(&openapi()?, UserIds::Text, &UsersTable::BetterAuth))?;
     frontend::generate(&file).await
@@ -47,8 +47,8 @@ fn openapi() -> Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(&openapi::document()).context(OPENAPI)?))
 }
 
-/// The root manifest with the routes of `cargo lambda watch`, which has no default for the methods that a path does
-/// not have: they are named.
+/// The root manifest with the routes of `cargo lambda watch`. It lists every method of each path, because the router
+/// has no default for methods that a path lacks.
 fn manifest() -> Result<String> {
     let path = root().join(MANIFEST);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -66,7 +66,8 @@ fn manifest() -> Result<String> {
 
 fn router_entry(path: &str) -> String {
     let lines = METHODS.map(|method| {
-        // A path with fewer parameters hides others here, and only for its own methods at API Gateway.
+        // Here, a path with fewer parameters hides other paths for all methods. At API Gateway it hides them only
+        // for its own methods.
         let function = routes::find(method, path).map_or(NOT_FOUND, |route| route.function);
         format!("    {{ method = \"{method}\", function = \"{function}\" }},\n")
     });

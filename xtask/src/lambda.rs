@@ -17,10 +17,10 @@ use devtools::{
 use serde_json::Value;
 use tokio::process::Command;
 
-/// The address of this machine for itself.
+/// This machine's address for itself.
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A running `cargo lambda watch` with all its functions. They stop when this is dropped.
+/// A running `cargo lambda watch` with all functions. They stop when this is dropped.
 pub(crate) struct Watch {
     cargo_lambda: PathBuf,
     group: Group,
@@ -28,7 +28,7 @@ pub(crate) struct Watch {
     port: u16,
 }
 
-/// Where the emulator's own words go.
+/// Where the emulator's output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     /// To the terminal.
@@ -38,7 +38,7 @@ pub(crate) enum Output {
 }
 
 impl Watch {
-    /// Starts the emulator on a port of an address of this machine.
+    /// Starts the emulator on a port of this machine's address `host`.
     pub(crate) async fn start(host: IpAddr, port: u16, settings: &Settings, output: Output) -> Result<Self> {
         let cargo_lambda = tools::cargo_lambda().await?;
         let folder = target().join("watch");
@@ -48,7 +48,7 @@ impl Watch {
         let mut command = cargo(&cargo_lambda);
         command
             .args(["lambda", "watch", "--disable-cors", "-A", &host.to_string(), "-P", &port.to_string()])
-            // Not --env-file: its parser takes no value with a `=` in it, as database URLs have.
+            // Not `--env-file`: its parser refuses values with `=` in them, as database URLs have.
             .envs(settings.variables())
             .current_dir(root())
             .stdin(Stdio::null());
@@ -62,12 +62,12 @@ impl Watch {
         Ok(watch)
     }
 
-    /// The address at which this machine reaches it.
+    /// The address for reaching the emulator from this machine.
     fn reachable(&self) -> IpAddr {
         if self.host.is_unspecified() { LOCALHOST } else { self.host }
     }
 
-    /// Waits until the emulator ends by itself, which it should not.
+    /// Waits until the emulator ends by itself, which is an error.
     pub(crate) async fn ended(&mut self) -> Error {
         match self.group.wait().await {
             Ok(status) => anyhow!("cargo lambda watch ended: {status}"),
@@ -75,7 +75,7 @@ impl Watch {
         }
     }
 
-    /// Invokes a function with the event in a file. The function's error is a value too, as
+    /// Invokes a function with the event in a file. If the function returns an error, the result is
     /// `{"errorMessage": …}`.
     pub(crate) async fn invoke_file(&self, function: &str, event: &Path) -> Result<Value> {
         self.invoke(function, ["--data-file".as_ref(), event.as_os_str()]).await
@@ -100,7 +100,7 @@ impl Watch {
         if output.status.success() {
             return serde_json::from_str(&out).with_context(|| format!("{function} answered {out:?}"));
         }
-        // "Error:   × <errorMessage>", wrapped to the width of a terminal; the type is not shown.
+        // "Error:   × <errorMessage>", wrapped to the width of a terminal. The error's type is not shown.
         let message = err.split_once('×').map_or("", |(_, message)| message).replace('│', " ");
         let message = message.split("Was this behavior").next().unwrap_or_default();
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -110,7 +110,7 @@ impl Watch {
         Ok(serde_json::json!({ "errorMessage": message }))
     }
 
-    /// Migrates with the migrate function.
+    /// Runs the migrations with the migrate function.
     pub(crate) async fn migrate(&self) -> Result<()> {
         step("Migrating the database");
         let report = self.invoke_event("migrate", &serde_json::json!({ "action": "up" })).await?;

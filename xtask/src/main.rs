@@ -1,4 +1,4 @@
-//! Developer commands.
+//! The developer commands.
 
 mod bare;
 mod better_auth;
@@ -112,13 +112,13 @@ enum Migrate {
     },
 }
 
-// One thread: what the benchmark waits for must not have to wake up another.
+// One thread, so that the benchmark does not have to wake up another thread.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = tokio::select! {
         result = run(cli.command) => result,
-        // What was started is stopped where it is owned, when the work on it is dropped.
+        // Dropping the work stops every program that it has started.
         () = interrupted() => {
             eprintln!("\nStopped.");
             return ExitCode::from(130);

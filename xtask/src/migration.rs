@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use devtools::{settings::root, ui::step};
 
-/// Makes `V<n>__<name>.sql` and its undo script, `n` being the next number.
+/// Creates `V<n>__<name>.sql` and its undo script. `n` is the next number.
 pub(crate) fn create(name: &str) -> Result<()> {
     let is_name = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
     if name.is_empty() || !name.chars().all(is_name) {

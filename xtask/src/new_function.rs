@@ -1,4 +1,4 @@
-//! `cargo xtask new-function`: the files of a new route, and its line in the route table.
+//! `cargo xtask new-function`: creates the files of a new route, and its line in the route table.
 
 use std::{fs, path::Path};
 
@@ -19,17 +19,17 @@ pub(crate) struct Options {
     path: String,
 }
 
-/// The route table, and the line that new routes come before.
+/// The route table, and the line that a new route is inserted before.
 const TABLE: (&str, &str) = ("shared/src/routes.rs", "    public(\"health\", ");
 
-/// What the routes are for, and the line that new ones come before.
+/// The file with the descriptions of the routes, and the line that a new description is inserted before.
 const OPERATIONS: (&str, &str) = ("shared/src/openapi/operations.rs", "        \"get-me\" => ");
 
-/// The event that new ones are made from.
+/// The event that new events are copied from.
 const EVENT: &str = "events/get-task/own.json";
 const ANSWER: &str = "events/get-task/answers/own.json";
 
-/// Makes the files. They compile; tests say what is still to be written.
+/// Creates the files. They compile, and tests fail for the parts that must still be written.
 pub(crate) fn run(options: &Options) -> Result<()> {
     check(options)?;
     let Options { name, method, path } = options;
@@ -105,7 +105,7 @@ fn main() -> ExitCode {{
     )
 }
 
-/// A request with a token and one without, and their answers.
+/// Writes a request with a token and a request without a token, and their answers.
 fn events(Options { name, method, path }: &Options) -> Result<()> {
     let mut event: Value = serde_json::from_str(&read(EVENT)?)?;
     let mut answer: Value = serde_json::from_str(&read(ANSWER)?)?;
@@ -135,7 +135,7 @@ fn events(Options { name, method, path }: &Options) -> Result<()> {
     write_json(&folder.join("answers/without-token.json"), &answer)
 }
 
-/// Sets what the sample event or its answer has at a place.
+/// Sets the value at a place in the sample event or its answer.
 fn set(document: &mut Value, place: &str, value: Value) -> Result<()> {
     *document.pointer_mut(place).with_context(|| format!("{EVENT} or its answer has no {place}"))? = value;
     Ok(())
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// The lines that new ones come before are there.
+    /// The lines and files that new ones are based on must exist.
     #[test]
     fn places_are_there() {
         for (file, before) in [TABLE, OPERATIONS] {

@@ -1,4 +1,4 @@
-//! `cargo xtask replay`: the sample events through `cargo lambda watch` and `cargo lambda invoke`.
+//! `cargo xtask replay`: runs the sample events through `cargo lambda watch` and `cargo lambda invoke`.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use devtools::{
     ui::step,
 };
 
-/// Replays on a server of its own.
+/// Replays on a new server.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     let events = events::read(only)?;
     build::debug().await?;
@@ -25,8 +25,8 @@ pub(crate) async fn run(only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Replays on a server, in its database `postgres`, and answers how many events passed; then uses
-/// the documentation, if that is wanted.
+/// Replays on a server, in its database `postgres`, and returns how many events passed. Then uses the documentation,
+/// if `documentation` is true.
 pub(crate) async fn on(server: &Server, events: &[Event], documentation: bool) -> Result<usize> {
     let settings = Settings::of_events(&server.url("postgres"));
     let port = free_port()?;

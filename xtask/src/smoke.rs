@@ -1,4 +1,4 @@
-//! `cargo xtask smoke`: whether a deployed API works, asked as its users would.
+//! `cargo xtask smoke`: checks that a deployed API works, with requests like those of its users.
 
 use std::{env, time::Duration};
 
@@ -9,13 +9,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use ureq::Agent;
 
-/// How long an answer may take: a database that sleeps has to wake up.
+/// The time limit for an answer. A database that was suspended has to wake up.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How often a request is sent again that is answered with a 503.
+/// How often a request is sent in all while the answer is 503.
 const ATTEMPTS: usize = 3;
 
-/// What to do when it fails.
+/// The advice when the check fails.
 const ADVICE: &str = "This release does not work. To go back: while traffic still moves to it, \
     `aws deploy stop-deployment --auto-rollback-enabled --deployment-id <id>` for each of `aws deploy \
     list-deployments --include-only-statuses InProgress`; after that, run the deployment of the tag before it again. \
@@ -32,10 +32,10 @@ pub(crate) struct Options {
     user: Option<String>,
 }
 
-/// Asks, and fails with what is wrong and how to go back. The variable `SMOKE_TOKEN` has a user's access token;
-/// without one, no list is asked for.
+/// Checks the API. On failure, says what is wrong and how to go back. The variable `SMOKE_TOKEN` has a user's access
+/// token. Without it, the list is not checked.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    // Not an option: what runs on a machine is seen by others.
+    // Not an option, because other users of a machine can see the options of its programs.
     let token = env::var("SMOKE_TOKEN").ok().filter(|token| !token.is_empty());
     check(options, token.as_deref()).await.map_err(|error| anyhow!("{error:#}\n\n{ADVICE}"))?;
     if token.is_none() {
@@ -78,14 +78,14 @@ async fn check(options: &Options, token: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The `sub` of a token, which is not verified here.
+/// The `sub` of a token. The token is not verified here.
 fn subject(token: &str) -> Option<String> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Value = serde_json::from_slice(&payload).ok()?;
     claims.get("sub")?.as_str().map(str::to_owned)
 }
 
-/// Status and body of an answer.
+/// Gets a path, and returns status and body.
 async fn get(base: &str, path: &str, token: Option<&str>) -> Result<(u16, Value)> {
     let url = format!("{base}{path}");
     let header = token.map(|token| format!("Bearer {token}"));
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// What the smoke test says of a release with a variable of its own.
+    /// The result of the smoke test for an API with one variable changed.
     async fn smoke((name, value): (&str, &str), change: impl AsyncFnOnce(&Api)) -> Result<()> {
         let api = Api::new().await.with(name, value);
         api.database.users(&[1]).await;
@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_release_that_answers_500_fails() {
-        // The health is well, and a row is one that no release can read.
+        // The health check passes, but no release can read this row.
         let spoil = "ALTER TABLE task_api.task ALTER COLUMN title DROP NOT NULL; UPDATE task_api.task SET title = NULL";
         let broken = smoke(("DEFAULT_SORT", "id"), async |api| api.database.execute(spoil).await).await.unwrap_err();
         assert!(broken.to_string().contains("the user's list: expected 200 and an array, got 500"), "{broken}");

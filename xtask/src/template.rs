@@ -1,5 +1,5 @@
-//! `template.yaml`: made from `xtask/template` and the route table, AWS's own checks of it, and what CloudFormation
-//! gets to see.
+//! `template.yaml`: generated from `xtask/template` and the route table. Also AWS's checks of the file, and the
+//! template that CloudFormation gets.
 
 use std::{fs, path::PathBuf};
 
@@ -13,23 +13,23 @@ use tokio::process::Command;
 use anyhow::{Context, Result, bail};
 use shared::routes::{Access, NOT_FOUND, ROUTES};
 
-/// Any region will do: nothing is asked of AWS.
+/// Any region works, because no request goes to AWS.
 const REGION: &str = "us-east-1";
 
 pub(crate) const FILE: &str = "template.yaml";
 
-/// What there is once, and where the functions go.
+/// The parts that occur once, and the placeholder for the functions.
 const TEMPLATE: &str = include_str!("../template/template.yaml");
 const FUNCTIONS: &str = "  # {{functions}}\n";
 
-/// What each function of the API has.
+/// The part that each API function has.
 const FUNCTION: &str = include_str!("../template/function.yaml");
 const EVENTS: &str = "        # {{events}}\n";
 
-/// The functions that ask no database.
+/// The functions that do not use the database.
 const WITHOUT_DATABASE: [&str; 2] = ["docs", NOT_FOUND];
 
-/// The template.
+/// The text of the template.
 pub(crate) fn text() -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in ROUTES.iter().map(|route| route.function).chain([NOT_FOUND]) {
@@ -42,7 +42,7 @@ pub(crate) fn text() -> String {
     format!("{made}{}", TEMPLATE.replace(FUNCTIONS, &functions.join("\n")))
 }
 
-/// What a function has.
+/// The part for one function.
 fn function(name: &str) -> String {
     let id: String = name.split('-').map(capitalised).collect();
     let routes: Vec<_> = ROUTES.iter().filter(|route| route.function == name).collect();
@@ -66,7 +66,7 @@ fn function(name: &str) -> String {
     text
 }
 
-/// Calls the function as API Gateway does; its input is `events/health/scheduled.json`.
+/// Calls the function as API Gateway does. The input is `events/health/scheduled.json`.
 const HEALTH_CHECK: &str = r#"        Check:
           Type: ScheduleV2
           Properties:
@@ -77,7 +77,7 @@ const HEALTH_CHECK: &str = r#"        Check:
             Input: '{"version":"2.0","routeKey":"GET /health","rawPath":"/health","rawQueryString":"","headers":{},"requestContext":{"http":{"method":"GET","path":"/health"},"stage":"$default"},"isBase64Encoded":false}'
 "#;
 
-/// The event of a method on a path; `GET /api/{user_id}/tasks` is called `GetApiUserIdTasks`.
+/// The event for a method and a path. `GET /api/{user_id}/tasks` becomes `GetApiUserIdTasks`.
 fn event(method: &str, path: &str) -> String {
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let name: String = [method.to_ascii_lowercase().as_str()].into_iter().chain(words).map(capitalised).collect();
@@ -91,7 +91,7 @@ fn capitalised(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Removes what is from one line on, up to another.
+/// Removes the text from one line up to another.
 fn remove(text: &mut String, from: &str, to: &str) {
     if let Some(start) = text.find(from)
         && let Some(length) = text[start..].find(to)
@@ -117,7 +117,7 @@ pub(crate) async fn check(sam: &Sam) -> Result<()> {
     Ok(())
 }
 
-/// Checks the workflows of `.github`, without asking anything of anybody.
+/// Checks the workflows in `.github`, without using the network.
 pub(crate) async fn check_workflows() -> Result<()> {
     step("Checking the workflows");
     let tools = tools::workflow_checks().await?;
@@ -135,7 +135,7 @@ pub(crate) async fn check_workflows() -> Result<()> {
     Ok(())
 }
 
-/// Runs the SAM transform for two releases, and answers the files with its results.
+/// Runs the SAM transform for two releases, and returns the files with the results.
 pub(crate) async fn transform(sam: &Sam) -> Result<[PathBuf; 2]> {
     let script = root().join("tests").join("transform.py");
     let paths = ["template.json", "template-of-the-next-release.json"].map(|name| target().join(name));

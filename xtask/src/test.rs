@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that can be checked on this machine, step by step.
+//! `cargo xtask test`: runs all checks that this machine can run, step by step.
 
 use std::{
     path::PathBuf,
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     postgres: u8,
 }
 
-/// A step of the run. Each can be run by its name.
+/// A step of the run. Its name on the command line runs it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Format,
@@ -80,11 +80,11 @@ impl Step {
         Self::Emulator,
         Self::Arm64,
         Self::Budgets,
-        // Last, when nothing is built beside it any more: it is about time.
+        // Last, when no build runs at the same time any more, because this step depends on timing.
         Self::Faults,
     ];
 
-    /// Its name on the command line, and what it does.
+    /// The step's name on the command line, and its description.
     const fn described(self) -> (&'static str, &'static str) {
         match self {
             Self::Format => ("format", "the format of the code"),
@@ -106,7 +106,7 @@ impl Step {
         }
     }
 
-    /// Whether it can be done here.
+    /// Whether this machine can run the step.
     fn is_possible(self) -> bool {
         match self {
             Self::Artefacts | Self::Emulator => Processor::here() == Some(Processor::X86_64),
@@ -117,23 +117,23 @@ impl Step {
     }
 }
 
-/// The function that is tested on arm64, by the step's name only: its dependencies are compiled for it, which takes
-/// four minutes. `cargo xtask build && cargo xtask emulate --arm64` is for all of them.
+/// The function that is tested on arm64, and only if the step is named: compiling its dependencies for arm64 takes
+/// four minutes. `cargo xtask build && cargo xtask emulate --arm64` tests all functions.
 const ON_ARM64: [&str; 1] = ["list-tasks"];
 
-/// What the steps share.
+/// The state that the steps share.
 struct Run {
     sam: Option<Sam>,
     schemathesis: PathBuf,
     issuers: PathBuf,
     server: Option<Server>,
-    /// Which tests run; all without.
+    /// Which tests run. `None` means all tests.
     filter: Option<String>,
-    /// The artefacts, which are built while other steps wait for what they started.
+    /// The build of the artefacts, which runs while other steps wait for their programs.
     artefacts: Option<JoinHandle<Result<()>>>,
 }
 
-/// Runs the steps that are asked for; the last lines say what each did and how long it took.
+/// Runs the requested steps. The last lines show the result and the time of each step.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     if options.list {
         for (name, what) in Step::ALL.map(Step::described) {
@@ -146,7 +146,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let (steps, filter) = match options.filter.as_deref() {
         None => (Step::ALL.into_iter().filter(|step| *step != Step::Arm64).collect(), None),
         Some(name) => match by_name(name) {
-            // What runs the binaries builds them first.
+            // Steps that run the binaries need the build first.
             Some(step @ (Step::Tests | Step::Events | Step::SignIn | Step::Frontend)) => {
                 (vec![Step::Build, step], None)
             }
@@ -192,7 +192,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 }
 
 impl Run {
-    /// Installs what the steps need, all at once and before anything that takes long.
+    /// Installs everything that the steps need, all at once, and before any long step.
     async fn prepare(filter: Option<String>) -> Result<Self> {
         let (_, _, _, _, _, schemathesis, issuers, sam, ()) = try_join!(
             tools::cargo_lambda(),
@@ -208,7 +208,7 @@ impl Run {
         Ok(Self { sam: Some(sam), schemathesis, issuers, server: None, filter, artefacts: None })
     }
 
-    /// Does a step, and answers what came of it.
+    /// Runs a step, and returns its result.
     async fn step(&mut self, step: Step) -> Result<String> {
         Ok(match step {
             Step::Format => cargo(&["fmt", "--all", "--check"]).await?,
@@ -249,7 +249,7 @@ impl Run {
             }
             Step::Artefacts => {
                 if let Some(begun) = self.artefacts.take() {
-                    // What is wrong is said by the build that follows.
+                    // The build below reports what is wrong.
                     let _ = begun.await;
                 }
                 build::run_with(Processor::X86_64, &bench::BASELINES).await?;
@@ -274,7 +274,7 @@ impl Run {
         self.sam.as_ref().context("AWS SAM is not installed")
     }
 
-    /// The server that the steps share, each in databases of its own.
+    /// The server that the steps share. Each step has its own databases.
     async fn server(&mut self) -> Result<&Server> {
         match &mut self.server {
             Some(server) => Ok(server),
@@ -282,7 +282,7 @@ impl Run {
         }
     }
 
-    /// Runs the tests of all packages, and counts them as they pass by.
+    /// Runs the tests of all packages, and counts them in the output.
     async fn tests(&mut self) -> Result<usize> {
         let [template, next_template] = template::transform(self.sam()?).await?;
         let (node, schemathesis) = (tools::node().await?, self.schemathesis.display().to_string());
@@ -328,7 +328,7 @@ impl Run {
     }
 }
 
-/// A number in a line such as "ok. 3 passed; 0 failed; 0 ignored".
+/// Reads a number from a line such as "ok. 3 passed; 0 failed; 0 ignored".
 fn count(result: &str, what: &str) -> usize {
     let words: Vec<_> = result.split_whitespace().collect();
     let number = words.windows(2).find_map(|pair| match pair {

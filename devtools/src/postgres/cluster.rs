@@ -1,4 +1,4 @@
-//! The folder with a server's data, and the user that may use it.
+//! The data folder of a server, and the user that may use it.
 
 use std::{
     fs,
@@ -14,17 +14,17 @@ use crate::{
     ui::step,
 };
 
-/// The user and group that the server runs as when root starts it: nobody.
+/// The user and group of the server when root starts it: nobody.
 const NOBODY: &str = "65534";
 
-/// The role that owns the database of the encrypted server and is no superuser, as at Neon, and its password.
+/// A role, and its password. As at Neon, it owns the database of the encrypted server and is not a superuser.
 pub(super) const ROLE: &str = "app";
 pub(super) const PASSWORD: &str = "correct-horse-battery";
 
-/// The name of the file with the certificate of the encrypted server.
+/// The file with the certificate of the encrypted server.
 pub(super) const CERTIFICATE: &str = "server.crt";
 
-/// A folder of data, with or without a server on them.
+/// A data folder, whether or not a server runs on it.
 pub struct Cluster {
     pub(super) binaries: PathBuf,
     pub(super) user: RunAs,
@@ -42,13 +42,13 @@ pub(super) enum RunAs {
 }
 
 impl Cluster {
-    /// The data called `name`, whether or not they exist.
+    /// The data folder called `name`, which may not exist yet.
     pub async fn named(name: &str) -> Result<Self> {
         let (binaries, user) = (tools::postgres().await?, RunAs::find()?);
         Ok(Self { binaries, user, data: target().join("postgres").join(name) })
     }
 
-    /// Makes sure that no other run uses the data, as long as the file is open.
+    /// Locks the data folder against other runs until the returned file is closed.
     pub(super) fn lock(&self) -> Result<fs::File> {
         let path = self.data.with_extension("lock");
         let folder = target().join("postgres");
@@ -63,7 +63,7 @@ impl Cluster {
         Ok(file)
     }
 
-    /// Makes the data folder, completely or not at all.
+    /// Creates the data folder completely, or not at all.
     pub(super) fn initialise(&self) -> Result<()> {
         if self.data.join("PG_VERSION").exists() {
             return Ok(());
@@ -83,16 +83,16 @@ impl Cluster {
             command.arg("-D").arg(&unfinished).args(["-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"]);
             run(command.arg(format!("--locale={locale}")))
         };
-        // macOS has no C.UTF-8.
+        // macOS does not have C.UTF-8.
         initdb("C.UTF-8").or_else(|_| initdb("C"))?;
-        // The first line that fits counts: members of this role, which a test makes, have to know a password.
+        // The first matching line counts. Members of this role, which a test creates, must log in with a password.
         let access = unfinished.join("pg_hba.conf");
         let rules = fs::read_to_string(&access).with_context(|| access.display().to_string())?;
         fs::write(&access, format!("host all +needs_password 127.0.0.1/32 scram-sha-256\n{rules}"))?;
         fs::rename(&unfinished, &self.data).with_context(|| self.data.display().to_string())
     }
 
-    /// Makes a certificate for localhost, and a role that has to log in over TLS with SCRAM.
+    /// Creates a certificate for localhost, and a role that must log in over TLS with SCRAM.
     pub(super) fn encrypt(&self) -> Result<()> {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).context("a certificate")?;
         fs::write(self.data.join(CERTIFICATE), made.cert.pem())?;
@@ -110,7 +110,7 @@ impl Cluster {
         let mut configuration = fs::read_to_string(self.data.join("postgresql.conf"))?;
         configuration.push_str("\nssl = on\npassword_encryption = 'scram-sha-256'\n");
         fs::write(self.data.join("postgresql.conf"), configuration)?;
-        // The server does not run yet, so the role is made in single-user mode.
+        // The server does not run yet, so the role is created in single-user mode.
         let sql = self.data.join("role.sql");
         fs::write(
             &sql,
@@ -123,13 +123,13 @@ impl Cluster {
         run_with(&mut postgres, fs::File::open(&sql)?.into())
     }
 
-    /// Removes the data, unless another run uses them.
+    /// Removes the data folder, unless another run uses it.
     pub fn reset(&self) -> Result<()> {
         let _lock = self.lock()?;
         self.remove()
     }
 
-    /// Removes the data; a server on them is stopped first.
+    /// Removes the data folder. Stops a server that runs on it first.
     pub(super) fn remove(&self) -> Result<()> {
         if self.data.exists() {
             if self.control(&["status"]).is_ok() {
@@ -170,13 +170,14 @@ impl RunAs {
     }
 }
 
-/// Runs a command to its end and quietly, unless it fails.
+/// Runs a command to its end. Shows its output only if it fails.
 pub(super) fn run(command: &mut Command) -> Result<()> {
     run_with(command, Stdio::null())
 }
 
 fn run_with(command: &mut Command, input: Stdio) -> Result<()> {
-    // To a file and not to a pipe: the server inherits it, and a pipe would be read until the server ends.
+    // The output goes to a file: the server inherits it, and reading from a pipe would not end before the server
+    // ends.
     let log = target().join("postgres.out");
     let output = fs::File::create(&log).with_context(|| log.display().to_string())?;
     let errors = output.try_clone()?;

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config};
 use super::Server;
 use crate::settings::Settings;
 
-/// Connects to the database of the settings.
+/// Connects to the database of these settings.
 pub async fn connect(settings: &Settings) -> Result<Client> {
     let config = settings.env().database().map_err(|error| anyhow!(error.to_string()))?;
     let (client, connection) = db::with_defaults(&config)
@@ -20,7 +20,7 @@ pub async fn connect(settings: &Settings) -> Result<Client> {
     Ok(client)
 }
 
-/// Makes a database of a server, unless it is there.
+/// Creates a database on a server, unless it exists.
 pub async fn create_database(server: &Server, name: &str) -> Result<()> {
     let client = connect(&Settings::of_events(&server.url("postgres"))).await?;
     let is_there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await?.is_some();
@@ -30,7 +30,7 @@ pub async fn create_database(server: &Server, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Connects over TLS, as a client that trusts one certificate, which is in a PEM file.
+/// Connects over TLS, trusting only the certificate in this PEM file.
 pub async fn connect_over_tls(config: &Config, certificate: &Path) -> Result<Client> {
     let pem = std::fs::read(certificate).with_context(|| certificate.display().to_string())?;
     let root = native_tls::Certificate::from_pem(&pem).with_context(|| certificate.display().to_string())?;

@@ -1,4 +1,4 @@
-//! A Postgres server of this project's own, on loopback.
+//! A Postgres server for this project, on loopback.
 
 mod cluster;
 mod connect;
@@ -29,19 +29,19 @@ pub struct Server {
     _lock: fs::File,
 }
 
-/// What a server is for.
+/// The kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
-    /// The data survive a crash, and the next run finds them.
+    /// The data survive a crash, and the next run uses them again.
     Durable,
-    /// The data are made anew at each start and may be lost in a crash, so that the server is fast.
+    /// The data are created at each start. A crash may lose them, which makes the server fast.
     Throwaway,
-    /// As [`ServerKind::Throwaway`], and every role but the superuser has to use TLS.
+    /// As [`ServerKind::Throwaway`], but every role except the superuser must use TLS.
     Encrypted,
 }
 
 impl Server {
-    /// Starts a server on the data called `name`, which are made when they are not there.
+    /// Starts a server on the data folder called `name`, which is created if it is missing.
     pub async fn start(name: &str, kind: ServerKind) -> Result<Self> {
         let cluster = Cluster::named(name).await?;
         let (port, lock) = (free_port()?, cluster.lock()?);
@@ -60,7 +60,7 @@ impl Server {
         let mut options =
             format!("-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=400");
         if name == TESTS {
-            // What the database counts of statements is tested.
+            // Tests read the statement counts of this extension.
             options.push_str(" -c shared_preload_libraries=pg_stat_statements");
         }
         if kind != ServerKind::Durable {
@@ -74,23 +74,23 @@ impl Server {
         Ok(Self { cluster, port, _lock: lock })
     }
 
-    /// The URL of a client that logs in over TLS with SCRAM and a channel binding, as the owner of the database, who is
-    /// no superuser.
+    /// The URL for the owner of the database, who is not a superuser. Clients log in over TLS, with SCRAM and
+    /// channel binding.
     #[must_use]
     pub fn encrypted_url(&self, database: &str) -> String {
         let options = "sslmode=require&channel_binding=require";
         format!("postgres://{ROLE}:{PASSWORD}@localhost:{}/{database}?{options}", self.port)
     }
 
-    /// Its version, asked for over TLS.
+    /// The server's version, queried over TLS.
     pub async fn version_over_tls(&self) -> Result<String> {
         let url = self.encrypted_url("postgres").parse().context("the URL")?;
         let client = connect_over_tls(&url, &self.certificate()).await?;
         Ok(client.query_one("SHOW server_version", &[]).await?.get(0))
     }
 
-    /// The command that controls it, without the last words, which say what to do. A server that it restarts keeps its
-    /// options.
+    /// The command that controls the server, without its last words, which say what to do. When the command restarts
+    /// the server, the server keeps its options.
     #[must_use]
     pub fn control_command(&self) -> Vec<String> {
         let (log, data) = (self.cluster.data.join("server.log"), &self.cluster.data);
@@ -99,24 +99,24 @@ impl Server {
         words(&command)
     }
 
-    /// The command that runs a program as the server's user, for programs that refuse to run as root as well.
+    /// The command that runs a program as the server's user, for other programs that refuse to run as root.
     #[must_use]
     pub fn run_as(&self, program: &Path) -> Vec<String> {
         words(&self.cluster.user.command(program))
     }
 
-    /// Makes a folder that belongs to the server's user.
+    /// Creates a folder that belongs to the server's user.
     pub fn make_folder(&self, folder: &Path) -> Result<()> {
         run(self.cluster.user.command(Path::new("mkdir")).arg(folder))
     }
 
-    /// The certificate that clients of [`Server::encrypted_url`] have to trust.
+    /// The certificate that clients of [`Server::encrypted_url`] must trust.
     #[must_use]
     pub fn certificate(&self) -> PathBuf {
         self.cluster.data.join(CERTIFICATE)
     }
 
-    /// The URL of one of its databases.
+    /// The URL of one of the server's databases.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
@@ -137,7 +137,7 @@ fn words(command: &Command) -> Vec<String> {
     words.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// A port that nothing listens on.
+/// A port that no program listens on.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).context("no free port")?.port())
 }

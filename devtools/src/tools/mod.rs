@@ -1,9 +1,9 @@
 //! The programs that the commands need beyond Rust, a C compiler, `make`, `perl`, `git` and Python 3.
 //!
-//! All of them are pinned and installed below `target/tools`, whatever else this machine has, so that a
-//! run here and a run there are the same run. PyPI has cargo-lambda, Zig, AWS SAM with Lambda's
-//! emulator, Schemathesis and Node.js; npm has Postgres and Chromium. What neither has comes from
-//! Debian's packages, which takes root: see [`system`].
+//! All of them are pinned and installed below `target/tools`, even if this machine has them already, so that runs on
+//! different machines use the same versions. PyPI has cargo-lambda, Zig, AWS SAM with Lambda's emulator,
+//! Schemathesis and Node.js. npm has Postgres and Chromium. Programs that neither has come from Debian's packages,
+//! which need root: see [`system`].
 
 mod node;
 mod python;
@@ -39,7 +39,7 @@ static ISSUERS: Environment =
 static WORKFLOWS: Environment =
     Environment::new("workflows", "zizmor and actionlint", include_str!("../../tools/workflows.txt"));
 
-/// The folder with zizmor, actionlint, and shellcheck, which the latter looks for.
+/// The folder with zizmor and actionlint, and with shellcheck, which actionlint runs.
 pub async fn workflow_checks() -> Result<PathBuf> {
     WORKFLOWS.program("zizmor", &["--version"]).await?;
     Ok(WORKFLOWS.bin())
@@ -55,23 +55,23 @@ pub async fn zig() -> Result<PathBuf> {
     ZIG.program("python-zig", &["version"]).await
 }
 
-/// Schemathesis, which makes up requests from `openapi.json`.
+/// Schemathesis, which generates requests from `openapi.json`.
 pub async fn schemathesis() -> Result<PathBuf> {
     SCHEMATHESIS.program("schemathesis", &["--version"]).await
 }
 
-/// A Python with libraries that FastAPI backends have: for tokens, and for `.env`.
+/// A Python with libraries of FastAPI backends: for tokens, and for `.env`.
 pub async fn issuers() -> Result<PathBuf> {
     ISSUERS.program("python", &["-c", "import jwt, jose, dotenv"]).await
 }
 
-/// AWS's checks of templates, the Python that has its transform, and its Lambda emulator.
+/// AWS's template checks, the Python with its transform, and its Lambda emulator.
 pub struct Sam {
     /// `sam`.
     pub cli: PathBuf,
     /// `cfn-lint`.
     pub cfn_lint: PathBuf,
-    /// The Python that has the transform.
+    /// The Python with the transform.
     pub python: PathBuf,
     /// Lambda's Runtime Interface Emulator.
     pub emulator: PathBuf,
@@ -92,23 +92,23 @@ pub async fn sam() -> Result<Sam> {
     })
 }
 
-/// The version of Postgres that everything runs with, unless another one is asked for.
+/// The default version of Postgres.
 pub const POSTGRES: u8 = 18;
 
 static POSTGRES_VERSION: AtomicU8 = AtomicU8::new(POSTGRES);
 
-/// The version of Postgres that everything runs with.
+/// The version of Postgres that this run uses.
 #[must_use]
 pub fn postgres_version() -> u8 {
     POSTGRES_VERSION.load(Ordering::Relaxed)
 }
 
-/// Makes another version of Postgres the one that everything runs with, from 15 on.
+/// Sets the version of Postgres that this run uses. The oldest is 15.
 pub fn use_postgres(version: u8) {
     POSTGRES_VERSION.store(version, Ordering::Relaxed);
 }
 
-/// The folder with `initdb`, `pg_ctl` and `postgres`, which speak TLS.
+/// The folder with `initdb`, `pg_ctl` and `postgres`, which support TLS.
 pub async fn postgres() -> Result<PathBuf> {
     static BINARIES: OnceCell<PathBuf> = OnceCell::const_new();
     let install = async || {
@@ -121,8 +121,8 @@ pub async fn postgres() -> Result<PathBuf> {
         let binaries = package.join("native/bin");
         let works = async || node::check(&binaries.join("postgres"), &["--version"], &[]).await.is_ok();
         node.install_below(&root().join(format!("devtools/tools/postgres-{version}")), &folder, works, async |lock| {
-            // No other script of a package is run. This one makes the symbolic links by which the libraries are found,
-            // since archives of npm cannot hold them.
+            // This script of the package creates the symbolic links to the libraries, because npm's archives cannot
+            // hold them. No other script of a package runs.
             node.run(&package, lock, ["scripts/hydrate-symlinks.js"]).await
         })
         .await
@@ -132,19 +132,19 @@ pub async fn postgres() -> Result<PathBuf> {
     BINARIES.get_or_try_init(install).await.cloned()
 }
 
-/// A headless Chromium, and what it has to find in its environment.
+/// A headless Chromium, and the environment variables that it needs.
 #[derive(Clone)]
 pub struct Chromium {
-    /// Its program.
+    /// The program.
     pub program: PathBuf,
-    /// The variables that it needs.
+    /// The environment variables that the program needs.
     pub variables: Vec<(&'static str, PathBuf)>,
 }
 
-/// Chromium; elsewhere than on x86-64 Linux the one that the variable `CHROMIUM` names.
+/// Chromium. Except on x86-64 Linux, it is the program that the variable `CHROMIUM` names.
 ///
 /// # Errors
-/// When it cannot be installed, and elsewhere when the variable is missing.
+/// When Chromium cannot be installed, or the variable is needed and missing.
 pub async fn chromium() -> Result<Chromium> {
     static CHROMIUM: OnceCell<Chromium> = OnceCell::const_new();
     CHROMIUM.get_or_try_init(install_chromium).await.cloned()
@@ -161,14 +161,14 @@ async fn install_chromium() -> Result<Chromium> {
     let unpacked = folder.join("unpacked");
     let chromium = Chromium {
         program: unpacked.join("chromium"),
-        // It has the libraries beside it that a machine without a desktop does not have.
+        // These are libraries that a machine without a desktop does not have.
         variables: vec![("LD_LIBRARY_PATH", unpacked.join("al2023/lib")), ("FONTCONFIG_PATH", folder.clone())],
     };
     let works = async || node::check(&chromium.program, &["--version"], &chromium.variables).await.is_ok();
     node.install_below(&root().join("devtools/tools/chromium"), &folder, works, async |lock| {
         make_folder(&unpacked)?;
-        // The package unpacks itself into the folder for temporary files, and its libraries only on Lambda, which a
-        // variable tells it.
+        // The package unpacks itself into the folder for temporary files. It unpacks its libraries only on Lambda,
+        // so this variable says that this is Lambda.
         let script = "import chromium from '@sparticuz/chromium'; await chromium.executablePath();";
         let mut command = node.command();
         command.args(["--input-type=module", "--eval", script]).current_dir(&folder).stdin(lock.stdin()?);
@@ -177,7 +177,7 @@ async fn install_chromium() -> Result<Chromium> {
     })
     .await
     .context("Chromium could not be installed")?;
-    // It names the folder, which may have been moved since.
+    // The file contains the path of the folder, which may have been moved since.
     let fonts = format!(
         "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n  <dir>{0}/fonts</dir>\n  \
          <cachedir>{0}/font-cache</cachedir>\n</fontconfig>\n",
@@ -187,17 +187,17 @@ async fn install_chromium() -> Result<Chromium> {
     Ok(chromium)
 }
 
-/// Makes a folder below `target/`.
+/// Creates a folder below `target/`.
 pub fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| {
         format!("{} cannot be made. CARGO_TARGET_DIR names another place for target/", folder.display())
     })
 }
 
-/// Does `install` under a lock, so that two runs at once do not get in each other's way.
+/// Runs `install` under a lock, so that two runs at once do not disturb each other.
 ///
-/// The lock is a file that programs get as their standard input: it is held until the last of them has
-/// ended, also when this process is killed before.
+/// The lock is a file. The programs that install get it as their standard input, so the lock is held until the last
+/// of them has ended, even if this process is killed first.
 async fn locked<T>(what: &str, install: impl AsyncFnOnce(&Lock) -> Result<T>) -> Result<T> {
     let folder = target().join("tools");
     make_folder(&folder)?;
@@ -211,22 +211,22 @@ async fn locked<T>(what: &str, install: impl AsyncFnOnce(&Lock) -> Result<T>) ->
     waiting(&format!("Installing {what} below target/tools (once)"), install(&Lock(file))).await
 }
 
-/// The lock under which something is installed.
+/// The lock during an installation.
 struct Lock(File);
 
 impl Lock {
-    /// The standard input of a program that installs.
+    /// The standard input for a program that installs.
     fn stdin(&self) -> Result<Stdio> {
         Ok(self.0.try_clone()?.into())
     }
 }
 
-/// What to do about an installation below `target/tools` that failed.
+/// The advice for a failed installation below `target/tools`.
 fn advice() -> &'static str {
-    // The program that failed need not have said that the disk is full.
+    // The program that failed may not have said that the disk is full, so this tests it.
     let probe = target().join("tools/probe");
     let written = std::fs::write(&probe, vec![0; 1 << 20]);
-    // It may not be there.
+    // The file may not exist.
     let _ = std::fs::remove_file(&probe);
     match written.map_err(|error| error.kind()) {
         Err(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {

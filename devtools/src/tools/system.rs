@@ -1,4 +1,4 @@
-//! What neither PyPI nor npm has, and what takes root: packages of Debian's.
+//! Packages of Debian, for programs that neither PyPI nor npm has. Installing them needs root.
 
 use std::{
     env, fs,
@@ -14,32 +14,32 @@ use crate::{
     ui::{say, waiting},
 };
 
-/// A package that is installed as root on Debian and used where it is found elsewhere.
+/// A package that root installs on Debian. On other systems it is used if it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Package {
-    /// The pooler that Neon has before its databases.
+    /// The pooler that Neon puts in front of its databases.
     PgBouncer,
-    /// A library that makes a process believe in another time.
+    /// A library that shows a process another time.
     Faketime,
-    /// Counts instructions.
+    /// A program that counts instructions.
     Valgrind,
-    /// Runs programs for arm64 on another processor.
+    /// An emulator that runs arm64 programs on another processor.
     Qemu,
-    /// The C library that programs for arm64 need.
+    /// The C library for arm64 programs.
     Arm64Libraries,
 }
 
-/// Where Debian has the libraries of arm64.
+/// Debian's folder for arm64 libraries.
 pub const ARM64_LIBRARIES: &str = "/usr/aarch64-linux-gnu";
 
 impl Package {
-    /// What the test command uses.
+    /// The packages for the test command.
     const ALL: [Self; 3] = [Self::PgBouncer, Self::Faketime, Self::Valgrind];
 
-    /// What artefacts for arm64 run with.
+    /// The packages for running arm64 artefacts.
     const ON_ARM64: [Self; 2] = [Self::Qemu, Self::Arm64Libraries];
 
-    /// Debian's name of it.
+    /// The package's name in Debian.
     const fn name(self) -> &'static str {
         match self {
             Self::PgBouncer => "pgbouncer",
@@ -50,7 +50,7 @@ impl Package {
         }
     }
 
-    /// What is not tested without it.
+    /// The tests that need the package.
     const fn purpose(self) -> &'static str {
         match self {
             Self::PgBouncer => "what goes through a pooler",
@@ -60,11 +60,11 @@ impl Package {
         }
     }
 
-    /// Its program or library, if it is installed.
+    /// The package's program or library, if it is installed.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         match self {
-            // Debian's PgBouncer is where only root's PATH leads.
+            // Debian installs PgBouncer in a folder that only root's PATH has.
             Self::PgBouncer => {
                 on_path("pgbouncer").or_else(|| Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|path| path.exists()))
             }
@@ -73,7 +73,7 @@ impl Package {
                 folders.map(|folder| folder.join("libfaketime.so.1")).find(|library| library.exists())
             }
             Self::Valgrind => on_path("valgrind"),
-            // On arm64 they run as they are.
+            // On arm64, arm64 programs run without these.
             Self::Qemu | Self::Arm64Libraries if cfg!(target_arch = "aarch64") => Some(PathBuf::new()),
             Self::Qemu => on_path("qemu-aarch64").or_else(|| on_path("qemu-aarch64-static")),
             Self::Arm64Libraries => {
@@ -83,11 +83,11 @@ impl Package {
     }
 }
 
-/// Installs what is missing as root on Debian, and answers what is not tested: said in one block, with
-/// the line that helps.
+/// Installs missing packages if root runs this on Debian. Returns what is not tested without those still missing,
+/// and prints it in one block, with the command that helps.
 ///
 /// # Errors
-/// Where `CI` is set and something is missing: there, everything is promised to be tested.
+/// When `CI` is set and something is not tested, because everything must be tested there.
 pub async fn prepare() -> Result<Vec<String>> {
     let missing = || Package::ALL.into_iter().filter(|package| package.find().is_none()).collect::<Vec<_>>();
     if !missing().is_empty() && is_root() && on_path("apt-get").is_some() {
@@ -115,7 +115,7 @@ pub async fn prepare() -> Result<Vec<String>> {
     Ok(not_tested)
 }
 
-/// Installs what artefacts for arm64 run with, where it is missing and root may.
+/// Installs the packages for running arm64 artefacts, if some are missing and root runs this.
 pub async fn prepare_arm64() -> Result<()> {
     let missing: Vec<_> = Package::ON_ARM64.into_iter().filter(|package| package.find().is_none()).collect();
     if missing.is_empty() {
@@ -141,7 +141,7 @@ pub async fn apt(names: &[&str]) -> Result<()> {
         if run(&install).await.is_ok() {
             return Ok(());
         }
-        // The list of packages may be old, or not there.
+        // The package list may be old or missing.
         run(&["update"]).await?;
         run(&install).await
     })
@@ -149,7 +149,7 @@ pub async fn apt(names: &[&str]) -> Result<()> {
 }
 
 async fn run(arguments: &[&str]) -> Result<()> {
-    // Another apt-get may be at work, as on a machine that has just started.
+    // Another apt-get may run, for example on a machine that has just started.
     let mut command = Command::new("apt-get");
     command.args(["-o", "DPkg::Lock::Timeout=120"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
     let output = command.stdin(Stdio::null()).output().await?;
@@ -166,7 +166,7 @@ pub fn is_root() -> bool {
     std::process::Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 
-/// A program on the PATH.
+/// A program's path on the PATH.
 #[must_use]
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;

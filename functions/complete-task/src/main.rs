@@ -1,4 +1,4 @@
-//! `PATCH /api/{user_id}/tasks/{id}/complete`: completes a task or opens it again, as it says or the other way round.
+//! `PATCH /api/{user_id}/tasks/{id}/complete`: sets whether a task is completed, or toggles it.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `DELETE /api/users/me`: removes the caller with everything that is theirs.
+//! `DELETE /api/users/me`: deletes the caller and everything that belongs to the caller.
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use shared::{
     serve,
 };
 
-/// The page, as it is and compressed.
+/// The documentation page, as text and compressed.
 static PAGE: LazyLock<ConstantBody> =
     LazyLock::new(|| ConstantBody::of_json(include_str!(concat!(env!("OUT_DIR"), "/page.json"))));
 static COMPRESSED_PAGE: LazyLock<ConstantBody> =

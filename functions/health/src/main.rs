@@ -1,6 +1,5 @@
-//! `GET /health`: whether the API can reach its database, and has there what it needs. `GET /health?live` asks
-//! only whether there is somebody to answer, so that a monitor does not keep a database awake that would
-//! suspend.
+//! `GET /health`: checks that the API reaches its database, and that the database is set up. `GET /health?live`
+//! checks only that the function answers, so that a monitor does not keep a database awake that would suspend.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,4 @@
-//! Taking over the tasks of the backend that was there before: copied from its table, of which nothing is
-//! changed or removed.
+//! Copies the tasks of an earlier backend from its table. The table itself is not changed.
 
 use serde::{Deserialize, Serialize};
 use shared::{auth::UserIds, release::Names};
@@ -7,55 +6,55 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::{failure::Failure, query};
 
-/// Where the tasks are unless the event says so: what `SQLModel` calls the table of a class `Task` or `Tasks`.
+/// The names of the tasks' table if the event has no name: `SQLModel` gives these to a class `Task` or `Tasks`.
 const USUAL_NAMES: [&str; 2] = ["task", "tasks"];
 
-/// How many ids a report has of each kind of rows that are left.
+/// How many ids the report shows for each reason why rows do not fit.
 const EXAMPLES: usize = 10;
 
-/// What to take over.
+/// Which tasks to copy, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub(crate) struct Adoption {
     /// The table or view, with or without its schema.
     pub(crate) from: Option<String>,
-    /// Only report.
+    /// Report what would be copied, without copying.
     #[serde(default)]
     pub(crate) dry_run: bool,
-    /// Take what fits also when something does not.
+    /// Copy the rows that fit, even when others do not fit.
     #[serde(default)]
     pub(crate) leave_unfit: bool,
 }
 
-/// What was taken over, or would be.
+/// What was copied, or what a copy would do.
 #[derive(Debug, Serialize)]
 pub(crate) struct Adopted {
     from: String,
     dry_run: bool,
-    /// The rows there are.
+    /// The number of rows in the table.
     rows: i64,
-    /// The rows that became tasks.
+    /// The number of rows that became tasks.
     taken: i64,
-    /// The rows that are tasks since before.
+    /// The number of rows that were copied by an earlier run.
     already_there: i64,
-    /// The others.
+    /// The rows that do not fit.
     unfit: Vec<Unfit>,
-    /// Columns that tasks have not.
+    /// Columns of the table that tasks do not have.
     ignored_columns: Vec<String>,
 }
 
-/// Rows that cannot be tasks.
+/// Rows that cannot become tasks, for one reason.
 #[derive(Debug, Serialize)]
 struct Unfit {
     reason: String,
     rows: i64,
-    /// The lowest ids of them.
+    /// The lowest ids of these rows.
     ids: Vec<i64>,
 }
 
-/// What rows are that were adopted before.
+/// The reason for rows that an earlier run has copied.
 const ALREADY_THERE: &str = "already there";
 
-/// What Postgres knows of a table or view. `$1` is its number.
+/// What Postgres knows about a table or view. `$1` is its OID.
 const FIND: &str = "
     SELECT
         format('%I.%I', n.nspname, c.relname) AS table_name,
@@ -83,7 +82,7 @@ pub(crate) async fn check(transaction: &Transaction<'_>) -> Result<(), Failure> 
     Err(Failure::Schema(problem.into()))
 }
 
-/// Takes over what is asked for, in the transaction of the migrations.
+/// Copies the tasks, in the transaction of the migrations.
 pub(crate) async fn adopt(
     transaction: &Transaction<'_>,
     adoption: &Adoption,
@@ -92,7 +91,7 @@ pub(crate) async fn adopt(
     let fail = |problem: String| Failure::Schema(problem);
     let source = find(transaction, adoption.from.as_deref()).await?;
     let select = source.select(names).map_err(|problem| fail(format!("{} {problem}", source.table)))?;
-    // A timestamp without a zone is UTC.
+    // A timestamp without a time zone is in UTC.
     transaction.batch_execute("SET LOCAL timezone = 'UTC'").await.map_err(Failure::database)?;
     let take = if adoption.dry_run {
         ""
@@ -124,8 +123,9 @@ pub(crate) async fn adopt(
         )));
     }
     if !adoption.dry_run {
-        // The next task comes after all of them, also those that were left: they may be mended and adopted later,
-        // and the way back must not meet their ids. (JavaScript counts to 2^53.)
+        // New tasks get ids above all of these, including those that were not copied: they may be repaired and
+        // copied later, and going back to the earlier backend must not meet a duplicate id. Ids stay below 2^53,
+        // because JavaScript counts exactly only up to there.
         let sequence = format!(
             "SELECT setval('task_api.task_id_seq', newest.id)
             FROM (
@@ -141,7 +141,7 @@ pub(crate) async fn adopt(
     Ok(adopted)
 }
 
-/// The table that is asked for, or the one there is.
+/// The table that the event names, or else the only table with one of the usual names.
 async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Source, Failure> {
     let fail = |problem: String| Err(Failure::Schema(problem));
     let candidates = from.map_or(USUAL_NAMES.to_vec(), |from| vec![from]);
@@ -150,7 +150,7 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
         let parts: Vec<_> = name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
         found.extend(query::find_table(transaction, &parts.join("."), FIND).await?);
     }
-    // What others may have made in the schema of the table is not to be called.
+    // From here on, objects that others have created in the table's schema cannot be called by their bare names.
     query::fix_search_path(transaction).await?;
     let row = match found.as_slice() {
         [row] => row,
@@ -172,7 +172,7 @@ impl Source {
         self.columns.iter().find(|(name, _)| name == column).map(|(_, kind)| kind.as_str())
     }
 
-    /// A query for the rows as tasks, each with the reason that keeps it from being one; NULL when none does.
+    /// A query for the rows as tasks. Each row has the reason why it cannot become a task, or NULL.
     fn select(&self, names: &Names) -> Result<String, String> {
         const TIMES: [&str; 3] = ["timestamp with time zone", "timestamp without time zone", "date"];
         let view = "where the columns have other names or types, make a view with these and name it with \"from\"";
@@ -256,10 +256,10 @@ impl Source {
     }
 }
 
-/// The expression for an owner's id out of a column of this type; NULL for what is no id.
+/// The expression that reads an owner's id from a column of this type. NULL for a value that is not an id.
 fn owner(ids: UserIds, column_type: &str) -> String {
     let is_text = ["text", "character varying"].contains(&column_type);
-    // The text that it has or is, of which only what fits is cast.
+    // The column as text. Only a text that fits is cast.
     let (pattern, kind) = match ids {
         UserIds::Integer => ("^0*[1-9][0-9]{0,9}$", "BIGINT"),
         UserIds::Text => {

@@ -1,9 +1,9 @@
 //! Migrating at deploy, as a
-//! [custom resource](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html)
-//! of CloudFormation: the functions of a new version take traffic after their schema is there.
+//! [custom resource](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html) of
+//! CloudFormation. So the functions of a new version take traffic only after their schema is there.
 //!
-//! CloudFormation waits for an answer at a pre-signed URL, up to an hour. So there is one whatever
-//! happens, within this invocation's time.
+//! CloudFormation waits up to an hour for an answer at a pre-signed URL. So this always answers, even after an
+//! error, and within the time of the invocation.
 
 use std::time::Duration;
 
@@ -14,16 +14,15 @@ use tokio::time::Instant;
 
 use crate::{connection::Database, failure::Failure, report::Report, request::Request, run};
 
-/// The time that is kept for the answer: [`ATTEMPTS`] that take [`PUT_TIMEOUT`] each.
+/// The time that is reserved for the answer. It is enough for [`ATTEMPTS`] attempts of [`PUT_TIMEOUT`] each.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(20);
 const ATTEMPTS: usize = 3;
 const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest reason, in bytes: an answer may have 4 KB.
+/// The maximum length of the reason, in bytes. An answer may have 4 KB.
 const MAX_REASON: usize = 2048;
 
-/// What the resource is called. It never changes: another id would make CloudFormation delete
-/// "the old resource".
+/// The id of the resource. It must never change: with another id, CloudFormation would delete "the old resource".
 const PHYSICAL_ID: &str = "schema";
 
 /// The event of a custom resource.
@@ -38,11 +37,11 @@ pub(crate) struct Event {
     logical_resource_id: String,
     physical_resource_id: Option<String>,
     resource_properties: Option<Properties>,
-    /// What an update starts from.
+    /// The properties before an update.
     old_resource_properties: Option<Properties>,
 }
 
-/// The properties of the resource, as far as they are looked at.
+/// The properties of the resource that this function reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Properties {
@@ -51,7 +50,7 @@ struct Properties {
 }
 
 impl Properties {
-    /// The number of the version. Lambda counts them up, and no number is used twice.
+    /// The number of the version. Lambda counts versions up and does not use a number twice.
     fn version(&self) -> Option<u64> {
         self.code.as_deref()?.rsplit(':').next()?.parse().ok()
     }
@@ -78,14 +77,14 @@ struct Answer<'a> {
 }
 
 impl Event {
-    /// The event of a custom resource, if it is one.
+    /// Reads the event of a custom resource. `None` for any other event.
     pub(crate) fn parse(event: &Value) -> Option<Self> {
         event.get("ResponseURL")?;
         Event::deserialize(event).ok()
     }
 
-    /// Whether a deployment that failed is rolled back: the version of the code goes back. Going back on purpose
-    /// is a deployment, with a version of its own.
+    /// Whether this rolls back a failed deployment: then the version of the code goes down. Going back on purpose is
+    /// a new deployment with a new, higher version.
     fn is_rollback(&self) -> bool {
         let version = |properties: &Option<Properties>| properties.as_ref().and_then(Properties::version);
         version(&self.resource_properties)
@@ -94,7 +93,7 @@ impl Event {
     }
 }
 
-/// Does what CloudFormation asks for and tells it what came of it.
+/// Does what CloudFormation asks for, and sends it the result.
 pub(crate) async fn answer(
     database: Result<&Database, Failure>,
     event: &Event,
@@ -102,10 +101,10 @@ pub(crate) async fn answer(
 ) -> Result<Value, Failure> {
     let end = Instant::now() + time;
     let result = match (event.request_type, database) {
-        // The tables hold people's data: a stack that is deleted leaves them, and needs no database.
+        // Deleting the stack leaves the tables, because they hold people's data. It needs no database.
         (RequestType::Delete, _) => Ok(None),
-        // The release before works with the schema as it is, and has made its functions when it was deployed. A
-        // rollback that failed would leave the stack in a state that only people get it out of.
+        // The earlier release works with the schema as it is, and its own deployment created its functions. If a
+        // rollback failed, only an operator could repair the stack.
         _ if event.is_rollback() => Ok(None),
         (RequestType::Create | RequestType::Update, Ok(database)) => {
             run::run(database, &Request::Deploy, time.saturating_sub(TIME_TO_ANSWER)).await.map(Some)
@@ -133,7 +132,7 @@ impl<'a> Answer<'a> {
                 format!("the schema is at version {}", report.version),
                 json!({ "Version": report.version.to_string() }),
             ),
-            // An output of the stack reads the version, whatever was done.
+            // An output of the stack reads the version, so every answer needs one.
             Ok(None) => ("SUCCESS", "the schema is left as it is".into(), json!({ "Version": "unchanged" })),
             Err(failure) => ("FAILED", failure.to_string(), json!({})),
         };
@@ -150,14 +149,14 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Puts the answer where CloudFormation waits for it. The URL is signed for an empty content type.
+/// Sends the answer to CloudFormation's URL, which is signed for an empty content type.
 fn put(url: &str, body: &str) -> Result<(), String> {
     let agent = web::agent(PUT_TIMEOUT);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         match agent.put(url).header("content-type", "").send(body) {
             Ok(_) => return Ok(()),
-            // The URL is a secret while it is good, and not in the message.
+            // The error does not show the URL. The URL is a secret as long as it is valid.
             Err(error) => last = error.to_string(),
         }
     }

@@ -1,4 +1,4 @@
-//! The database, and a connection to it as the migrations' user: not pooled, and without an owner of rows.
+//! The database, and an unpooled connection to it as the migrations' user, with no caller set.
 
 use shared::{auth::UserIds, config::UsersTable, db, telemetry};
 use tokio::task::JoinHandle;
@@ -6,15 +6,15 @@ use tokio_postgres::{Client, Config};
 
 use crate::failure::Failure;
 
-/// The database, and who uses it.
+/// The database, and the settings of its users.
 pub(crate) struct Database {
-    /// Where migrations run.
+    /// The connection for migrations.
     pub(crate) config: Config,
     /// The role that routes log in as.
     pub(crate) login: Option<String>,
     /// The kind of ids that users have.
     pub(crate) user_ids: UserIds,
-    /// Where users are.
+    /// The table with the users.
     pub(crate) users_table: UsersTable,
 }
 
@@ -29,14 +29,14 @@ impl Connection {
         let failed = |error: &(dyn std::error::Error + 'static)| Failure::Connect(telemetry::causes(error).join(": "));
         let tls = db::tls(config).map_err(|error| failed(&error))?;
         let (client, connection) = db::with_defaults(config).connect(tls).await.map_err(|error| failed(&error))?;
-        // What ends the connection, the statement at hand reports.
+        // The running statement reports an error that ends the connection.
         let driver = tokio::spawn(async { drop(connection.await) });
         Ok(Self { client, driver })
     }
 }
 
 impl Drop for Connection {
-    /// Ends the session, and with it a transaction that was abandoned.
+    /// Ends the session, and so rolls back an open transaction.
     fn drop(&mut self) {
         self.driver.abort();
     }

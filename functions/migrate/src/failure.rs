@@ -1,4 +1,4 @@
-//! Why a run did nothing.
+//! The error of a run.
 
 use std::{error::Error as StdError, fmt};
 
@@ -16,19 +16,19 @@ pub(crate) enum Failure {
     Configuration(String),
     /// The database cannot be reached.
     Connect(String),
-    /// The time ran out: the database is slow, or somebody else migrates.
+    /// The time ran out: the database is slow, or another run holds the lock.
     Deadline,
-    /// The database and the files disagree about what has been.
+    /// The history in the database and the files in this binary differ.
     History(String),
     /// A script failed.
     Script(String),
-    /// What is in the database does not fit, or could not be made.
+    /// An object in the database does not fit, or could not be created.
     Schema(String),
-    /// Another run made the first tables at the same moment.
+    /// Another run created the first tables at the same moment.
     Overtaken(String),
-    /// The database failed elsewhere.
+    /// The database failed in another place.
     Database(String),
-    /// What was done could not be told to CloudFormation.
+    /// CloudFormation did not get the answer.
     Answer(String),
 }
 
@@ -42,7 +42,7 @@ impl Failure {
     // By value, for `map_err`.
     #[allow(clippy::needless_pass_by_value)]
     pub(crate) fn schema(error: tokio_postgres::Error) -> Self {
-        // What the scripts of a release raise is for people; its place in them is not.
+        // The messages that a release's scripts raise are meant for people. Their position in the script is not.
         let message = error.as_db_error().map(|error| error.message().to_owned());
         Self::Schema(message.unwrap_or_else(|| shared::telemetry::causes(&error).join(": ")))
     }
@@ -59,7 +59,7 @@ impl Failure {
         if overtaken { Self::Overtaken(message) } else { Self::Database(message) }
     }
 
-    /// A script's failure, with the line that the database complains of.
+    /// The failure of a script, with the line of the error.
     pub(crate) fn script(file: &str, text: &str, error: &tokio_postgres::Error) -> Self {
         let position = error.as_db_error().and_then(|error| error.position());
         let line = match position {
@@ -73,7 +73,7 @@ impl Failure {
         Self::Script(format!("migrations/{file}{line}: {}", shared::telemetry::causes(error).join(": ")))
     }
 
-    /// refinery's error. It names the migration that failed in its message only.
+    /// Converts refinery's error. Only its message names the migration that failed.
     pub(crate) fn up(error: &refinery::Error, migrations: &[Migration]) -> Self {
         let Kind::Connection(message, _) = error.kind() else {
             return Self::History(error.to_string());

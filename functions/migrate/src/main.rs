@@ -8,9 +8,8 @@
 //! {"action": "adopt", "from": "public.task", "dry_run": true}
 //! ```
 //!
-//! At deploy it is CloudFormation's event, see [`cloudformation`]. The answer is a report of what
-//! was done. Whatever the event asks for happens in one
-//! transaction, under a lock, or not at all.
+//! At deploy, the event is CloudFormation's: see [`cloudformation`]. The answer is a report of what was done. All
+//! that an event asks for happens in one transaction and under a lock, or not at all.
 
 mod adopt;
 mod cloudformation;
@@ -46,8 +45,8 @@ fn main() -> ExitCode {
 fn start() -> Result<(), lambda_runtime::Error> {
     let env = Env::from_process();
     env.runtime_api()?;
-    // Not an error yet: CloudFormation waits for an answer that says what is wrong, and has to be able to delete
-    // what cannot work.
+    // Not an error yet: CloudFormation waits for an answer that says what is wrong, and must be able to delete a
+    // stack with a wrong configuration.
     let database = database(&env).map_err(|error| error.to_string());
     let database = &database;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(lambda_runtime::run(service_fn(
@@ -56,7 +55,7 @@ fn start() -> Result<(), lambda_runtime::Error> {
 }
 
 fn database(env: &Env) -> Result<Database, ConfigError> {
-    // The role that routes log in as may call the functions. Without a URL for routes, it is this one's user.
+    // The role that routes log in as may call the functions. Without `DATABASE_URL`, it is the migrations' user.
     let login = env.database().ok().and_then(|config| config.get_user().map(str::to_owned));
     Ok(Database { config: env.database_unpooled()?, login, user_ids: env.user_ids()?, users_table: env.users_table()? })
 }

@@ -1,4 +1,4 @@
-//! Queries of what is in the database.
+//! Queries about the objects in the database.
 
 use tokio_postgres::{
     Row, Transaction,
@@ -7,12 +7,12 @@ use tokio_postgres::{
 
 use crate::failure::Failure;
 
-/// From here on every name is qualified. What Postgres prints, and fingerprints are of, depends on it.
+/// From here on, every name is qualified. The search path affects what Postgres prints, and so the fingerprints.
 pub(crate) async fn fix_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await.map_err(Failure::database)
 }
 
-/// The one value of a query.
+/// The single value of a query.
 pub(crate) async fn query<T: for<'a> tokio_postgres::types::FromSql<'a>>(
     transaction: &Transaction<'_>,
     sql: &str,
@@ -20,7 +20,7 @@ pub(crate) async fn query<T: for<'a> tokio_postgres::types::FromSql<'a>>(
     Ok(transaction.query_one(sql, &[]).await.map_err(Failure::database)?.get(0))
 }
 
-/// The one value of a query with a text.
+/// The single value of a query with a text parameter.
 pub(crate) async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
     transaction: &Transaction<'_>,
     sql: &str,
@@ -30,7 +30,8 @@ pub(crate) async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
     row.map(|row| row.get(0)).ok_or_else(|| Failure::Database("a query has no row".into()))
 }
 
-/// The columns of a table `c` and their types, in a query for [`find_table`]: what `{{columns}}` stands for.
+/// Expressions for the columns of a table `c` and their types. In a query for [`find_table`], `{{columns}}` stands
+/// for them.
 const COLUMNS: &str = "ARRAY(
             SELECT a.attname::TEXT
             FROM pg_catalog.pg_attribute AS a
@@ -45,14 +46,14 @@ const COLUMNS: &str = "ARRAY(
             ORDER BY a.attnum
         ) AS column_types";
 
-/// The columns in the row of such a query, and their types.
+/// Reads the columns and their types from the row of such a query.
 pub(crate) fn columns(row: &Row) -> Vec<(String, String)> {
     let (names, types): (Vec<String>, Vec<String>) = (row.get("column_names"), row.get("column_types"));
     names.into_iter().zip(types).collect()
 }
 
-/// What a query answers of a table, which is found on the search path by its quoted name. The query sees nothing
-/// but Postgres' own functions and operators.
+/// Finds a table on the search path by its quoted name, and runs a query about it. While the query runs, the search
+/// path has only Postgres's own functions and operators.
 pub(crate) async fn find_table(transaction: &Transaction<'_>, name: &str, sql: &str) -> Result<Option<Row>, Failure> {
     let number = first_row(transaction, "SELECT pg_catalog.to_regclass($1)::pg_catalog.OID", name).await?;
     let Some(number) = number.and_then(|row| row.get::<_, Option<u32>>(0)) else { return Ok(None) };
@@ -62,7 +63,7 @@ pub(crate) async fn find_table(transaction: &Transaction<'_>, name: &str, sql: &
     Ok(row)
 }
 
-/// The first row of a query with a text, if there is one.
+/// The first row of a query with a text parameter, if there is a row.
 pub(crate) async fn first_row(transaction: &Transaction<'_>, sql: &str, text: &str) -> Result<Option<Row>, Failure> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&text, Type::TEXT)];
     let rows = transaction.query_typed(sql, &parameters).await.map_err(Failure::database)?;

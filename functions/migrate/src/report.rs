@@ -1,4 +1,4 @@
-//! What was done.
+//! The report of what was done.
 
 use refinery::Migration;
 use serde::Serialize;
@@ -8,17 +8,17 @@ use crate::{adopt::Adopted, schema::State};
 /// The answer to an event.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// What was applied now, in order.
+    /// The migrations that this run applied, in order.
     pub(crate) applied: Vec<Step>,
-    /// What was undone now, in order.
+    /// The migrations that this run undid, in order.
     pub(crate) undone: Vec<Step>,
-    /// What is not applied.
+    /// The migrations that are not applied.
     pub(crate) pending: Vec<Step>,
-    /// The newest version that is applied; 0 when there is none.
+    /// The newest version that is applied, or 0.
     pub(crate) version: i32,
-    /// Whether this release's functions are there.
+    /// Whether this release's functions are in the database.
     pub(crate) functions: State,
-    /// What was taken over from another table.
+    /// The tasks that were copied from another table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) adopted: Option<Adopted>,
 }

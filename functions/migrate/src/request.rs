@@ -1,4 +1,4 @@
-//! What an event asks for.
+//! The request in an event.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,16 +8,16 @@ use crate::{adopt::Adoption, failure::Failure};
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Apply what is missing, up to a version if there is one.
+    /// Apply the missing migrations, up to version `to` if it is given.
     Up { to: Option<i32> },
-    /// Apply what is missing, and accept a database that is ahead of this binary's files: when a
-    /// deployment is rolled back, the old version meets the new schema.
+    /// Apply the missing migrations, and accept a database that is newer than this binary's files: when a deployment
+    /// is rolled back, the old version meets the new schema.
     Deploy,
-    /// Undo what is newer than a version.
+    /// Undo the migrations that are newer than this version.
     DownTo(i32),
     /// Only report.
     Status,
-    /// Take over the tasks of another table.
+    /// Copy the tasks of another table.
     Adopt(Adoption),
 }
 
@@ -41,7 +41,7 @@ enum Action {
 }
 
 impl Request {
-    /// Reads an event; one that is not understood to the last field does nothing.
+    /// Reads an event. An event with an unknown field is an error, and nothing is done.
     pub(crate) fn parse(event: Value) -> Result<Self, Failure> {
         let event: Event = serde_json::from_value(event).map_err(|error| Failure::Request(error.to_string()))?;
         let adoption = Adoption {
@@ -57,7 +57,7 @@ impl Request {
             (Action::Up, to) => Ok(Self::Up { to }),
             (Action::Down, Some(version)) => Ok(Self::DownTo(version)),
             (Action::Status, None) => Ok(Self::Status),
-            // An event may be sent again when nobody waited for its answer: a second time must do nothing.
+            // Lambda may send an event again when nobody waited for its answer. The second time must do nothing.
             (Action::Down, None) => Err(Failure::Request("`down` needs `to`, the version to stop at".into())),
             (Action::Status | Action::Adopt, Some(_)) => Err(Failure::Request("only `up` and `down` take `to`".into())),
         }

@@ -1,4 +1,4 @@
-//! Doing what an event asks for.
+//! Runs what an event asks for.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ const FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/migrati
 /// refinery's own table.
 const HISTORY: &str = "task_api.refinery_schema_history";
 
-/// How often a run begins anew that met another one at the very first migration.
+/// How often a run is tried while another run creates the first tables at the same moment.
 const ATTEMPTS: usize = 3;
 
-/// Does what is asked for within `time`.
+/// Does what the event asks for, within `time`.
 pub(crate) async fn run(database: &Database, request: &Request, time: Duration) -> Result<Report, Failure> {
     let attempts = async {
         for _ in 1..ATTEMPTS {
@@ -43,13 +43,14 @@ pub(crate) async fn run(database: &Database, request: &Request, time: Duration) 
 async fn connected(database: &Database, request: &Request) -> Result<Report, Failure> {
     let mut connection = Connection::open(&database.config).await?;
     let transaction = connection.client.transaction().await.map_err(Failure::database)?;
-    // What a script locks, Better Auth's users among it, others wait for meanwhile: it may not wait
-    // long itself. A run as a whole has its time; a statement that makes an index may need all of it.
+    // A script must not wait long for a lock: others, such as Better Auth, wait meanwhile for the locks that the
+    // script holds. Statements have no limit of their own, because a statement that creates an index may need the
+    // whole time of the run.
     let settings = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = ";
     transaction.batch_execute(&format!("{settings}0")).await.map_err(Failure::database)?;
     if *request != Request::Status {
         schema::check_privileges(&transaction).await?;
-        // Whoever comes second waits here.
+        // A second run at the same time waits here.
         schema::lock(&transaction).await.map_err(Failure::overtaken)?;
     }
     transaction.batch_execute(&format!("{settings}'10s'")).await.map_err(Failure::database)?;
@@ -121,7 +122,7 @@ async fn up(
     Ok(report.applied_migrations().iter().map(Step::from).collect())
 }
 
-/// Runs undo scripts, the newest first.
+/// Runs the undo scripts of these migrations, which come newest first.
 async fn down(
     transaction: &Transaction<'_>,
     migrations: impl Iterator<Item = Migration>,
@@ -142,7 +143,7 @@ async fn down(
     Ok(undone)
 }
 
-/// What is applied, the oldest first. Nothing, when the table is not there yet.
+/// The applied migrations, the oldest first. Empty when refinery's table does not exist yet.
 async fn history(transaction: &mut OneTransaction<'_>) -> Result<Vec<Migration>, Failure> {
     let there = transaction.0.query_one("SELECT to_regclass($1) IS NOT NULL", &[&HISTORY]).await;
     if !there.map_err(Failure::database)?.get::<_, bool>(0) {
@@ -151,9 +152,9 @@ async fn history(transaction: &mut OneTransaction<'_>) -> Result<Vec<Migration>,
     transaction.get_applied_migrations(HISTORY).await.map_err(|error| Failure::up(&error, &[]))
 }
 
-/// The migrations in this binary for users' ids of a kind, the oldest first.
+/// The migrations in this binary, for this kind of user ids, the oldest first.
 fn embedded(ids: UserIds) -> Result<Vec<Migration>, Failure> {
-    // Texts are compared byte by byte, whatever the collation of the database.
+    // Text ids are compared byte by byte, whatever the database's collation is.
     let user_id = if ids == UserIds::Text { "TEXT COLLATE \"C\"" } else { ids.sql_type() };
     let parse = |(name, sql, _): &(&str, &str, &str)| Migration::unapplied(name, &sql.replace("{{user_id}}", user_id));
     let mut migrations: Vec<_> =

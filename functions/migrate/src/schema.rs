@@ -1,5 +1,5 @@
-//! What every `up` makes sure of, beside the migrations: the users table, the role, what guards the tables,
-//! and this release's functions. A restore may leave out any of it.
+//! The objects that every `up` creates besides the migrations: the users table, the role, the protection of the
+//! tables, and this release's functions. A restore may have lost any of them.
 
 use serde::Serialize;
 use shared::{auth::UserIds, db::RELEASE_SCHEMA, release::Names};
@@ -12,32 +12,31 @@ use crate::{
     users,
 };
 
-/// How long the functions of a release are kept once another has taken over: as long as it may be rolled
-/// back to.
+/// How long the functions of a superseded release are kept, so that a deployment can be rolled back to it.
 const KEEP_RELEASES: &str = "30 days";
 
-/// What is in the database of what routes need.
+/// The state of this release's functions in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
-    /// It is as this release makes it.
+    /// The functions are as this release creates them.
     Present,
-    /// It is not there.
+    /// The functions are missing.
     Missing,
-    /// It is not as it was made.
+    /// The functions differ from what was created.
     Changed,
 }
 
-/// Whose text the policies are by.
+/// The release that has created the policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guards {
-    /// This release's.
+    /// This release.
     Ours,
-    /// A newer release's, which has been rolled back and whose tables stay.
+    /// A newer release that was rolled back. Its tables stay.
     OfNewerRelease,
 }
 
-/// Checks that the migrations' user may make schemas, which every release does.
+/// Checks that the migrations' user may create schemas, because every release creates one.
 pub(crate) async fn check_privileges(transaction: &Transaction<'_>) -> Result<(), Failure> {
     let sql = "SELECT CASE WHEN NOT has_database_privilege(current_database(), 'CREATE') THEN format(
         '%I may not make schemas: have an administrator run GRANT CREATE ON DATABASE %I TO %I',
@@ -47,8 +46,8 @@ pub(crate) async fn check_privileges(transaction: &Transaction<'_>) -> Result<()
     problem.map_or(Ok(()), |problem| Err(Failure::Schema(problem)))
 }
 
-/// Takes the lock under which every run works, until the end of the transaction. It is a table of ours: an
-/// advisory lock could be held by everybody who may connect.
+/// Takes the lock that every run takes, until the end of the transaction. It is a lock on our own table, because
+/// everybody who may connect could take an advisory lock.
 pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
     transaction
         .batch_execute(
@@ -59,8 +58,8 @@ pub(crate) async fn lock(transaction: &Transaction<'_>) -> Result<(), tokio_post
         .await
 }
 
-/// Compares what is found with what is configured, before anything is changed.
-/// Better Auth's users table is made when it is missing, where one may be made.
+/// Compares the database with the configuration, before anything is changed. Creates Better Auth's users table if it
+/// is missing and `may_make` is true.
 pub(crate) async fn compare(
     transaction: &Transaction<'_>,
     database: &Database,
@@ -84,13 +83,13 @@ pub(crate) async fn compare(
     names(transaction, database, may_make).await
 }
 
-/// Makes what is missing or is not as it should be.
+/// Creates what is missing, and replaces what differs.
 pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_of: Guards) -> Result<(), Failure> {
     fix_search_path(transaction).await?;
     transaction.batch_execute(&names.make_role()).await.map_err(Failure::schema)?;
     let role = &names.role;
     let guards = names.guard_tables();
-    // What the functions are does not depend on who calls them.
+    // The text of the functions must not depend on who calls them.
     let functions = Names { login: "CURRENT_USER".into(), ..names.clone() }.make_functions();
     let is_guarded = guards_of == Guards::OfNewerRelease || {
         let made = comment(transaction, "task_api").await?;
@@ -103,7 +102,7 @@ pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_
         && functions_state(transaction, names).await? == State::Present;
     let may_call = is_made && may_call(transaction, names).await?;
     if !is_guarded || !may_call {
-        // Only a member may give functions to the role; no login may stay one.
+        // Only a member of the role can give functions to it. No login may stay a member.
         transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await.map_err(Failure::schema)?;
         if is_made && !may_call {
             transaction.batch_execute(&names.let_login_call()).await.map_err(Failure::schema)?;
@@ -119,7 +118,7 @@ pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_
         }
         if !is_guarded {
             check_owners(transaction, names).await?;
-            // Last, as routes wait meanwhile for the locks that it takes.
+            // Last, because routes wait for the locks that this takes.
             transaction.batch_execute(&guards).await.map_err(Failure::schema)?;
             let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
             let fingerprint: String = query(transaction, &names.tables_fingerprint()).await?;
@@ -131,14 +130,14 @@ pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_
     retire_others(transaction).await
 }
 
-/// Whether this release's functions are in the database, as they were made.
+/// Whether this release's functions are in the database, and unchanged.
 pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failure> {
     let there: bool = value(transaction, "SELECT to_regnamespace($1) IS NOT NULL", RELEASE_SCHEMA).await?;
     if !there {
         return Ok(State::Missing);
     }
     fix_search_path(transaction).await?;
-    // What is asked needs none of the other names.
+    // The query does not use the other names.
     let names = Names { role: String::new(), login: String::new(), user_ids: UserIds::default(), users: None };
     functions_state(transaction, &names).await
 }
@@ -154,7 +153,7 @@ async fn functions_state(transaction: &Transaction<'_>, names: &Names) -> Result
     Ok(if is_as_made { State::Present } else { State::Changed })
 }
 
-/// Whether the login of the routes may call the functions, and nobody may who should not.
+/// Whether the routes' login may call the functions, and nobody else may who should not.
 async fn may_call(transaction: &Transaction<'_>, names: &Names) -> Result<bool, Failure> {
     let login = if names.login == "CURRENT_USER" {
         "CURRENT_USER::REGROLE".into()
@@ -176,8 +175,8 @@ async fn may_call(transaction: &Transaction<'_>, names: &Names) -> Result<bool, 
     .await
 }
 
-/// The login of the routes, and others that may call this release's functions by now: while a password is rotated,
-/// the versions before and after it log in with one each.
+/// The routes' login, and other logins that may call this release's functions already: while a password is rotated,
+/// the versions before and after log in as different roles.
 async fn logins(transaction: &Transaction<'_>, names: &Names) -> Result<String, Failure> {
     let sql = "SELECT quote_ident(r.rolname)
         FROM pg_catalog.pg_namespace AS n
@@ -191,7 +190,7 @@ async fn logins(transaction: &Transaction<'_>, names: &Names) -> Result<String, 
     Ok(logins.join(", "))
 }
 
-/// Marks the functions of other releases as superseded, and removes those that have been for long.
+/// Marks the functions of other releases as superseded, and removes those that were superseded long ago.
 async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
     let sql = format!(
         "SELECT nspname::TEXT, COALESCE(
@@ -208,7 +207,7 @@ async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
         if is_old && !is_this {
             transaction.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.map_err(Failure::schema)?;
         } else if is_this && comment.get("superseded").is_some() {
-            // A release that was rolled back to.
+            // This release was rolled back to.
             if let Some(fields) = comment.as_object_mut() {
                 fields.remove("superseded");
             }
@@ -224,13 +223,13 @@ async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the texts are filled in with, from what is found in the database.
+/// The values for the placeholders in the SQL files, from what is found in the database.
 async fn names(transaction: &Transaction<'_>, database: &Database, may_make: bool) -> Result<Names, Failure> {
     let encoding: String = query(transaction, "SHOW server_encoding").await?;
     if encoding != "UTF8" {
         return Err(Failure::Schema(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
     }
-    // A name has 63 bytes at most.
+    // A name in Postgres has at most 63 bytes.
     let role: String = query(
         transaction,
         "SELECT quote_ident(CASE
@@ -254,7 +253,7 @@ async fn names(transaction: &Transaction<'_>, database: &Database, may_make: boo
     Ok(Names { role, login, user_ids: database.user_ids, users })
 }
 
-/// Checks that whoever has tasks is in the users table, before tasks are made to refer to it.
+/// Checks that every owner of tasks is in the users table, before the foreign key is created.
 async fn check_owners(transaction: &Transaction<'_>, names: &Names) -> Result<(), Failure> {
     let Some(users) = &names.users else { return Ok(()) };
     let table = &users.table;
@@ -276,7 +275,7 @@ async fn check_owners(transaction: &Transaction<'_>, names: &Names) -> Result<()
     )))
 }
 
-/// What `up` wrote down about a schema; null when it did not.
+/// The comment that `up` has written on a schema, as JSON. Null if there is none.
 async fn comment(transaction: &Transaction<'_>, schema: &str) -> Result<serde_json::Value, Failure> {
     let sql = "SELECT obj_description(to_regnamespace($1)::OID, 'pg_namespace')";
     let text: Option<String> = value(transaction, sql, schema).await?;
@@ -284,7 +283,7 @@ async fn comment(transaction: &Transaction<'_>, schema: &str) -> Result<serde_js
 }
 
 async fn set_comment(transaction: &Transaction<'_>, schema: &str, comment: &serde_json::Value) -> Result<(), Failure> {
-    // JSON has no quotation mark of SQL's in it but what is in its texts.
+    // Only the texts in the JSON can contain a single quote.
     let text = comment.to_string().replace('\'', "''");
     transaction.batch_execute(&format!("COMMENT ON SCHEMA {schema} IS '{text}'")).await.map_err(Failure::schema)
 }

@@ -1,8 +1,7 @@
-//! refinery's runner within one transaction.
+//! Runs refinery's runner within one transaction.
 //!
-//! Left alone, refinery commits after each migration, or runs them all together and then cannot
-//! say which one failed. On top of this type it runs them one by one, each in a savepoint, and
-//! whoever owns the transaction commits them all.
+//! By itself, refinery commits after each migration, or runs all of them together and cannot say which one failed.
+//! On this type it runs them one by one, each in a savepoint, and the owner of the transaction commits them all.
 
 use refinery::Migration;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
@@ -27,8 +26,8 @@ impl AsyncTransaction for OneTransaction<'_> {
 impl AsyncQuery<Vec<Migration>> for OneTransaction<'_> {
     async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Error> {
         let rows = self.0.query(query, &[]).await?;
-        // refinery wrote these rows; one that somebody else broke counts as one of no checksum,
-        // which then differs from the file's.
+        // refinery wrote these rows. If somebody else has broken a checksum, it counts as 0, which differs from the
+        // file's.
         Ok(rows
             .iter()
             .map(|row| {

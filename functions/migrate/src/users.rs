@@ -1,4 +1,4 @@
-//! The users table: found, made when it is Better Auth's and not there, and compared with what is configured.
+//! The users table: it is found, created if it is Better Auth's and missing, and compared with the configuration.
 
 use shared::{
     auth::UserIds,
@@ -9,7 +9,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::{failure::Failure, query};
 
-/// What Postgres knows of a table. `$1` is its number.
+/// What Postgres knows about a table. `$1` is its OID.
 const FIND: &str = "
     SELECT
         format('%I.%I', n.nspname, c.relname) AS table_name,
@@ -43,7 +43,7 @@ const FIND: &str = "
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = $1::pg_catalog.OID";
 
-/// The users table that is configured; none, when there is to be none.
+/// The configured users table. `None` if the configuration has no users table.
 pub(crate) async fn find(
     transaction: &Transaction<'_>,
     configured: &UsersTable,
@@ -78,7 +78,7 @@ pub(crate) async fn find(
         .map_err(|problem| Failure::Schema(format!("the users table {} {problem}", row.get::<_, String>("table_name"))))
 }
 
-/// Compares the table with what is configured.
+/// Checks that the table fits the configuration.
 fn check(row: &Row, configured: &UsersTable, ids: UserIds) -> Result<Users, String> {
     let text = |column| row.get::<_, String>(column);
     let is = |column| row.get::<_, bool>(column);
@@ -127,13 +127,13 @@ fn kind_of(id_type: &str) -> Option<UserIds> {
     }
 }
 
-/// Types of columns that are shown.
+/// The types that columns may have.
 const TEXTS: [&str; 2] = ["text", "character varying"];
 const CASELESS_TEXT: &str = "citext";
 const TIMES: [&str; 3] = ["timestamp with time zone", "timestamp without time zone", "date"];
 const BOOLEAN: &str = "boolean";
 
-/// The columns that are shown, under either spelling. Better Auth's table has all of them.
+/// The columns that the API shows, in camel case or snake case. Better Auth's table has all of them.
 fn columns(found: &[(String, String)], table: String, configured: &UsersTable) -> Result<Users, String> {
     let column = |camel: &str, snake: &str, is_fit: fn(&str) -> bool| {
         let column = found.iter().find(|(name, kind)| [camel, snake].contains(&name.as_str()) && is_fit(kind));
@@ -151,7 +151,7 @@ fn columns(found: &[(String, String)], table: String, configured: &UsersTable) -
     };
     let time =
         |camel, snake| column(camel, snake, |kind| TIMES.contains(&kind)).map(|found| found.map(|(name, _)| name));
-    // Some have the time at which the address was verified.
+    // Some tables store the time when the address was verified instead of a boolean.
     let verified = column("emailVerified", "email_verified", |kind| kind == BOOLEAN || TIMES.contains(&kind))?;
     Ok(Users {
         table,

@@ -1,5 +1,5 @@
-//! `$default`: what no route matches. 404, 405 and 307 as Starlette has them, and the CORS
-//! preflight where the gateway does not answer it.
+//! `$default`: requests that no route matches. Answers 404, 405 and 307 as Starlette does, and CORS preflights that
+//! the gateway does not answer.
 
 use std::process::ExitCode;
 

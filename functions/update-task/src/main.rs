@@ -1,4 +1,4 @@
-//! `PUT /api/{user_id}/tasks/{id}`: changes what is sent and leaves the rest.
+//! `PUT /api/{user_id}/tasks/{id}`: changes the fields that are sent.
 
 use std::process::ExitCode;
 

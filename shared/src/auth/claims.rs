@@ -1,4 +1,4 @@
-//! What a token says, once its signature is known to be good.
+//! The claims of a token, read after its signature was verified.
 
 use std::{
     borrow::Cow,
@@ -16,16 +16,17 @@ use serde_json::{Value, value::RawValue};
 use super::{UserId, UserIds, encoding::object};
 use crate::config;
 
-/// How far the clocks of issuer and API may differ.
+/// The clocks of issuer and API may differ by this much.
 const LEEWAY: Duration = Duration::from_secs(5);
 
-/// The first number of seconds that is no date any more: 2^64.
+/// The end of the range of dates, in seconds of Unix time: 2^64.
 const DATES_END: f64 = 18_446_744_073_709_551_616.0;
 
-/// Claims that only session cookies and e-mail links of Better Auth have, which it signs with the same secret.
+/// Claims that only session cookies and e-mail links of Better Auth have. Better Auth signs those with the same
+/// secret.
 const NO_ACCESS_TOKEN: [&str; 3] = ["session", "updateTo", "requestType"];
 
-/// What tokens say that are not for calling an API, in `type`, `token_type`, `token_use` or `scope`.
+/// Values of `type`, `token_type`, `token_use` or `scope` that mark a token as not meant for calling an API.
 const OTHER_USES: [&str; 12] = [
     "refresh",
     "refresh_token",
@@ -41,21 +42,21 @@ const OTHER_USES: [&str; 12] = [
     "invite",
 ];
 
-/// The claims that other links of its e-mails have beside their dates.
+/// The claims, besides dates, of Better Auth's other e-mail links.
 const EMAIL_LINK: [&str; 2] = ["email", "userId"];
 const DATES: [&str; 3] = ["iat", "exp", "nbf"];
 
-/// What the claims of a token for this API are.
+/// The rules for the claims of a token for this API.
 pub(super) struct ClaimRules {
     issuer: Option<String>,
     audience: Option<String>,
     user_ids: UserIds,
-    /// The claim with the user's id, where it is not `sub`.
+    /// The claim with the user's id, if it is not `sub`.
     user_claim: Option<String>,
 }
 
-/// The claims that are looked at. The types are the check: an `nbf` that is no number refuses the token, as
-/// does a claim that is there twice.
+/// The claims that this API reads. Deserializing checks their types: it fails for an `nbf` that is not a number, and
+/// for a claim that occurs twice.
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -79,8 +80,8 @@ struct Claims<'a> {
 }
 
 impl Claims<'_> {
-    /// Whether it says of itself that it is for something else than calling an API, as tokens do that an
-    /// application signs with one secret for everything.
+    /// Whether the token says that it is not for calling an API. Applications that sign all their tokens with one
+    /// secret have such tokens.
     fn is_for_something_else(&self) -> bool {
         [self.kind, self.token_type, self.token_use, self.scope].into_iter().flatten().any(|claim| {
             let text = claim.get().trim_matches('"');
@@ -99,10 +100,10 @@ impl ClaimRules {
         }
     }
 
-    /// The user whom a token with this payload names now.
+    /// The user that a token with this payload names, if the token is valid now.
     ///
     /// # Errors
-    /// Why it is no token for this API, for the log.
+    /// Why this is not a token for this API, for the log.
     pub(super) fn user(&self, payload: &[u8]) -> Result<UserId, &'static str> {
         let claims: Claims = object(payload).ok_or("a claim is missing, there twice or of the wrong type")?;
         self.check(&claims, SystemTime::now())?;
@@ -110,7 +111,7 @@ impl ClaimRules {
             return Err("the token says that it is for something else, such as to refresh others");
         }
         let id = match &self.user_claim {
-            // Better Auth's session cookies and e-mail links have no `sub`.
+            // Requiring `sub` is enough here: Better Auth's session cookies and e-mail links do not have it.
             None => {
                 let subject: Option<Cow<str>> = claims.sub.and_then(|sub| serde_json::from_str(sub.get()).ok());
                 UserId::parse(self.user_ids, &subject.ok_or("sub is missing or not a string")?)
@@ -133,7 +134,7 @@ impl ClaimRules {
         })
     }
 
-    /// An id in another claim than `sub`, which may be a number.
+    /// The id in a claim other than `sub`. Such a claim may be a number.
     fn parse_id(&self, id: &Value) -> Option<UserId> {
         match id {
             Value::String(text) => UserId::parse(self.user_ids, text),
@@ -144,7 +145,7 @@ impl ClaimRules {
         }
     }
 
-    /// Whether the claims are those of a token for this API at this time
+    /// Checks that the claims are valid for this API at this time
     /// ([RFC 7519, section 4.1](https://www.rfc-editor.org/rfc/rfc7519#section-4.1)).
     fn check(&self, claims: &Claims, now: SystemTime) -> Result<(), &'static str> {
         let is_date = |seconds: &f64| (0.0..DATES_END).contains(seconds);
@@ -163,7 +164,7 @@ impl ClaimRules {
         {
             return Err("iss is not the issuer");
         }
-        // RFC 7519, section 4.1.3: a token for an audience is refused by whoever is not among it.
+        // RFC 7519, section 4.1.3: a recipient that the `aud` of a token does not list must refuse the token.
         match (&self.audience, &claims.aud) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err("the token has an aud, and JWT_AUDIENCE is not set"),
@@ -174,11 +175,11 @@ impl ClaimRules {
     }
 }
 
-/// A JSON object, whose names are all different.
+/// A JSON object without duplicate names.
 struct Object<'a>(BTreeMap<String, &'a RawValue>);
 
 impl Object<'_> {
-    /// The value of a claim: of the one with this name, or of the one that a path with dots leads to.
+    /// The value of the claim with this name. If there is no such claim, dots in the name separate a path of names.
     fn find(&self, path: &str) -> Option<Value> {
         if let Some(value) = self.0.get(path) {
             return serde_json::from_str(value.get()).ok();

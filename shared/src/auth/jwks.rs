@@ -1,10 +1,10 @@
-//! The issuer's public keys: fetched when they are needed, and kept for the life of the execution
+//! The issuer's public keys. They are fetched when a token needs them, and kept for the life of the execution
 //! environment.
 //!
-//! A token whose key is not known may be signed with one that the issuer has published since. So it is refused only
-//! when a fetch that began after the token arrived does not have its key either, and it may wait for that fetch. When
-//! it cannot have one, because [`MAX_WAITS`] tokens wait already or the issuer does not answer, the error says to try
-//! again.
+//! A token whose key is not in the cache may be signed with a key that the issuer has published since. So the token
+//! is refused only when a fetch that began after the token arrived lacks its key too. The token may wait for that
+//! fetch. If it cannot have such a fetch, because [`MAX_WAITS`] tokens wait already or the issuer does not answer,
+//! the error asks the client to try again.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -20,65 +20,66 @@ use super::{
 };
 use crate::{request_scope, telemetry};
 
-/// How long a fetch may take while there are keys that are only old: requests wait for it.
+/// The time limit of a fetch that replaces old keys. It is short, because a request waits for the fetch although the
+/// old keys are still good.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time between the beginnings of two fetches. Whoever sends made-up key ids makes every environment
-/// ask the issuer this often, and the longest that a token waits.
+/// The minimum time between the starts of two fetches. This limits how often an environment asks the issuer when a
+/// client sends made-up key ids. It is also the longest that a token waits for a fetch to begin.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 
 /// The same after a fetch that failed.
 const COOL_DOWN_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// The same while there are no keys at all, and so nothing works.
+/// The same while there are no keys at all. It is short, because no token can be verified then.
 const COOL_DOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 
-/// How many tokens in a row may wait, and after how long there may be one more. Without a limit, whoever
-/// sends made-up key ids would occupy as many environments as they send requests a second.
+/// How many tokens in a row may wait for a fetch, and after how long one more token may. Without a limit, a client
+/// that sends made-up key ids would occupy as many environments as it sends requests per second.
 const MAX_WAITS: u32 = 10;
 const WAITS_REFILL: Duration = Duration::from_secs(10);
 
-/// How old a set may become before a good token makes it fetched again: a key that the issuer
-/// withdraws is good that much longer.
+/// The age at which the next good token has the keys fetched again. So a key that the issuer withdraws stays good
+/// for this long.
 const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// How long after such a fetch failed there is no other, while the old keys go on being good.
+/// The pause after such a fetch failed. Until it ends, the old keys stay good and are not fetched again.
 const REFRESH_DELAY: Duration = Duration::from_mins(1);
 
-/// How old a set may become while the issuer cannot be reached. After that it is good for nothing.
+/// The maximum age of the keys while the issuer cannot be reached. Older keys are not used.
 const MAX_AGE_IN_OUTAGE: Duration = Duration::from_hours(1);
 
 /// The keys of one issuer.
 pub(super) struct KeyCache {
     issuer: KeyServer,
-    /// Whether an issuer without a set of keys is as it should be: its tokens are HS256.
+    /// Whether the issuer may have no set of keys, which is fine when its tokens are HS256.
     may_be_absent: bool,
     cached: Mutex<Cached>,
-    /// Held while fetching: whoever else needs keys waits for that fetch.
+    /// Held during a fetch. Other requests that need keys wait for it.
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Default)]
 struct Cached {
     keys: Option<Arc<KeySet>>,
-    /// When the issuer last said that these are its keys.
+    /// When the issuer last confirmed these keys.
     confirmed: Option<Moment>,
     last_fetch: Option<Fetch>,
-    /// When keys that are old may be fetched again.
+    /// The earliest time to fetch again keys that are old.
     refresh_after: Option<Instant>,
-    /// The tokens that have waited lately, and since when they are fewer.
+    /// How many tokens waited lately. The count falls by one every [`WAITS_REFILL`] after `last_wait`.
     waits: u32,
     last_wait: Option<Instant>,
 }
 
-/// The last fetch that was begun.
+/// The fetch that began last.
 #[derive(Clone, Copy)]
 struct Fetch {
     began: Instant,
     failed: bool,
 }
 
-/// A moment by two clocks: one stands still while the environment is frozen, the other may be set back.
+/// A moment by two clocks: the first stands still while the environment is frozen, and the second may be set back.
 #[derive(Clone, Copy)]
 struct Moment(Instant, SystemTime);
 
@@ -92,13 +93,13 @@ impl Moment {
     }
 }
 
-/// What became of asking for newer keys.
+/// The result of looking for newer keys.
 pub(super) enum Newer {
-    /// Other keys than those that were known.
+    /// Keys other than the known ones.
     Set(Arc<KeySet>),
-    /// The issuer has no others.
+    /// The issuer has no newer keys.
     None,
-    /// The issuer has not answered, or cannot be asked yet.
+    /// The issuer has not answered, or may not be asked yet.
     Unknown,
 }
 
@@ -112,7 +113,7 @@ impl KeyCache {
         }
     }
 
-    /// A cache that was filled just now, by an issuer that cannot be reached.
+    /// A cache that was filled just now, with an issuer that cannot be reached.
     #[cfg(test)]
     pub(super) fn with_keys(document: &str) -> Option<Self> {
         let set = KeySet::parse(document.to_owned()).ok()?;
@@ -121,35 +122,36 @@ impl KeyCache {
         Some(cache)
     }
 
-    /// Fetches the keys ahead of the first token.
+    /// Fetches the keys before the first token arrives.
     pub(super) async fn warm_up(&self) {
         let _fetching = self.fetching.lock().await;
         self.fetch(None, TIMEOUT).await;
     }
 
-    /// The keys as they were last fetched, unless that was too long ago.
+    /// The keys of the last fetch, unless they are older than [`MAX_AGE_IN_OUTAGE`].
     pub(super) fn current(&self) -> Option<Arc<KeySet>> {
         let cached = self.cached();
         cached.keys.filter(|_| cached.confirmed.is_some_and(|confirmed| confirmed.age() < MAX_AGE_IN_OUTAGE))
     }
 
-    /// Whether the keys are so old that a good token should be verified again with new ones.
+    /// Whether the keys are so old that a good token should be verified again with newly fetched keys.
     pub(super) fn are_old(&self) -> bool {
         let cached = self.cached();
         let is_due = cached.refresh_after.is_none_or(|time| time <= Instant::now());
         is_due && cached.confirmed.is_none_or(|confirmed| confirmed.age() >= MAX_AGE)
     }
 
-    /// The keys in place of those that are `known` and old, when the issuer has others and says so soon.
+    /// Fetches keys to replace the `known` ones, which are old. `None` when the issuer has no others or does not
+    /// answer within [`REFRESH_TIMEOUT`], or when another request is fetching.
     pub(super) async fn refresh(&self, known: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
-        // Whoever is fetching them does so for all.
+        // If another request is fetching already, its fetch is enough.
         let _fetching = self.fetching.try_lock().ok()?;
         self.change(|cached| cached.refresh_after = Some(Instant::now() + REFRESH_DELAY));
         self.fetch(known, REFRESH_TIMEOUT).await;
         self.cached().keys.filter(|_| self.has_others(known))
     }
 
-    /// The keys in place of those that are `known`, for a token that has been here since `arrived`.
+    /// The keys to use instead of the `known` ones, for a token that arrived at `arrived`.
     pub(super) async fn newer(&self, known: Option<&Arc<KeySet>>, arrived: Instant) -> Newer {
         let Ok(_fetching) = timeout_at(request_scope::deadline(), self.fetching.lock()).await else {
             return Newer::Unknown;
@@ -164,8 +166,8 @@ impl KeyCache {
         }
     }
 
-    /// Whether there may be a fetch for a token that has been here since `arrived`: waits for that while others
-    /// have not waited too often.
+    /// Whether a fetch may begin for a token that arrived at `arrived`. Waits for the cool-down to end, unless too
+    /// many tokens have waited for one.
     async fn may_fetch(&self, arrived: Instant) -> bool {
         let cached = self.cached();
         let Some(last) = cached.last_fetch else { return true };
@@ -177,15 +179,15 @@ impl KeyCache {
         may_wait && timeout_at(request_scope::deadline(), sleep_until(next)).await.is_ok()
     }
 
-    /// Whether the keys are others than those that are `known`.
+    /// Whether the cache holds keys other than the `known` ones.
     fn has_others(&self, known: Option<&Arc<KeySet>>) -> bool {
         self.current().is_some_and(|keys| !known.is_some_and(|known| Arc::ptr_eq(known, &keys)))
     }
 
-    /// Fetches the keys, by whoever holds `fetching`, and keeps what came of it.
+    /// Fetches the keys and stores the result. The caller holds `fetching`.
     async fn fetch(&self, known: Option<&Arc<KeySet>>, time: Duration) {
         let began = Instant::now();
-        // A fetch that is given up on has failed as well.
+        // Counts as failed until it succeeds, so a fetch that is abandoned has failed as well.
         self.change(|cached| cached.last_fetch = Some(Fetch { began, failed: true }));
         let end = request_scope::deadline().min(began + time);
         match timeout_at(end, self.issuer.get()).await.unwrap_or(Err(FetchError::Deadline)) {
@@ -207,7 +209,7 @@ impl KeyCache {
         }
     }
 
-    /// Keeps the keys that the issuer has, or those that are here already.
+    /// Stores `set` as the issuer's keys. `None` confirms the keys in the cache.
     fn confirm(&self, set: Option<Arc<KeySet>>) {
         self.change(|cached| {
             cached.keys = set.or(cached.keys.take());
@@ -229,7 +231,7 @@ impl KeyCache {
 }
 
 impl Cached {
-    /// Counts a token that waits, when it may.
+    /// Counts a token that wants to wait. False when too many have waited.
     fn count_wait(&mut self) -> bool {
         let rested = self.last_wait.map_or(u64::MAX, |last| last.elapsed().as_secs() / WAITS_REFILL.as_secs());
         self.waits = self.waits.saturating_sub(u32::try_from(rested).unwrap_or(u32::MAX));
@@ -241,7 +243,7 @@ impl Cached {
         may_wait
     }
 
-    /// The time from the beginning of a fetch to that of the next.
+    /// The minimum time from the start of a fetch to the start of the next.
     fn cool_down(&self, failed: bool) -> Duration {
         match (&self.keys, failed) {
             (None, _) => COOL_DOWN_WITHOUT_KEYS,
@@ -269,12 +271,12 @@ mod tests {
         json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "kid": id }] }).to_string()
     }
 
-    /// An issuer whose set has another key each time; answers its address and how often it was asked.
+    /// An issuer with a new key in each answer. Returns its address and the number of requests that it got.
     async fn issuer() -> (String, Arc<AtomicUsize>) {
         serve(|count| Some(set(&count.to_string()))).await
     }
 
-    /// An issuer that always publishes the same; nothing, when it is empty.
+    /// An issuer that always publishes the same document, or answers 404 when the document is empty.
     async fn publishing(document: &'static str) -> (String, Arc<AtomicUsize>) {
         serve(move |_| (!document.is_empty()).then(|| document.to_owned())).await
     }
@@ -302,7 +304,7 @@ mod tests {
         set
     }
 
-    /// Makes the last fetch, and the last time that the keys were seen, as long ago as that.
+    /// Moves the last fetch, and the last confirmation of the keys, back by `age`.
     fn age(cache: &KeyCache, age: Duration) {
         let before = |now: Instant| now.checked_sub(age).unwrap();
         cache.change(|cached| {
@@ -321,7 +323,7 @@ mod tests {
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
     }
 
-    /// What others have sent, and made fetched, is no reason to refuse a token: it waits for a fetch of its own.
+    /// A fetch that another token caused is no reason to refuse this token: it waits for its own fetch.
     #[tokio::test]
     async fn a_token_is_refused_after_a_fetch_that_began_when_it_was_there() {
         let (url, fetches) = issuer().await;
@@ -333,7 +335,7 @@ mod tests {
         assert!(began.elapsed() >= COOL_DOWN, "the issuer is asked no more often");
         assert_eq!(second.candidates(Some("1"), Algorithm::EdDSA).count(), 1);
         assert!(matches!(cache.newer(Some(&second), arrived).await, Newer::None), "that was its fetch");
-        // Whoever still holds an older set gets the newest without a fetch.
+        // A request that holds an older set gets the newest set without a fetch.
         assert!(Arc::ptr_eq(&known(cache.newer(Some(&first), Instant::now()).await), &second));
         assert_eq!(fetches.load(Ordering::SeqCst), 2);
     }
@@ -390,7 +392,7 @@ mod tests {
         assert!(newer.is_empty() && cache.current().unwrap().is_empty());
     }
 
-    /// What an issuer that has keys for other tokens than HS256 says when it is half up.
+    /// An issuer that is starting may answer 404 for a moment, although it has keys.
     #[tokio::test]
     async fn keys_that_are_there_are_not_given_up_for_none() {
         let (url, _) = publishing("").await;
@@ -403,7 +405,7 @@ mod tests {
         assert_eq!(cache.current().unwrap().ids().collect::<Vec<_>>(), [Some("1")]);
     }
 
-    /// The wall clock tells how long the environment was frozen, and may be set back.
+    /// The wall clock tells how long the environment was frozen, but it may be set back.
     #[test]
     fn a_clock_that_was_set_back_does_not_stop_fetching() {
         let hour = Duration::from_hours(1);

@@ -1,4 +1,4 @@
-//! Where an issuer publishes its keys.
+//! The server that publishes an issuer's keys.
 
 use std::{fmt, time::Duration};
 
@@ -6,10 +6,10 @@ use ureq::Agent;
 
 use crate::web;
 
-/// How long a fetch may take, from the name's address to the last byte.
+/// The time limit of a fetch, from the DNS lookup to the last byte.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The largest set that is read, in bytes: some hundred keys.
+/// The largest set of keys that is read, in bytes. It holds some hundred keys.
 const MAX_BYTES: u64 = 128 * 1024;
 
 /// The server that publishes an issuer's keys.
@@ -23,7 +23,7 @@ impl KeyServer {
         Self { url: url.to_owned(), agent: web::agent(TIMEOUT) }
     }
 
-    /// The document that it publishes now.
+    /// Fetches the document that the server publishes now.
     ///
     /// # Errors
     /// [`FetchError`], within [`TIMEOUT`].
@@ -43,7 +43,7 @@ impl KeyServer {
     }
 }
 
-/// Why there are no new keys.
+/// Why a fetch got no keys.
 #[derive(Debug)]
 pub(super) enum FetchError {
     Http(ureq::Error),

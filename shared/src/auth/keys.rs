@@ -1,5 +1,4 @@
-//! The keys in a [JWK set](https://www.rfc-editor.org/rfc/rfc7517#section-5), as far as tokens can be
-//! verified with them.
+//! The keys in a [JWK set](https://www.rfc-editor.org/rfc/rfc7517#section-5) that tokens can be verified with.
 
 use std::fmt;
 
@@ -10,16 +9,16 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The most keys that are tried on one token: tokens of an issuer that gives its keys no ids fit
-/// all of one algorithm.
+/// The maximum number of keys that are tried on one token. If an issuer gives its keys no ids, each of its tokens
+/// may be signed with any key of the algorithm.
 const MAX_CANDIDATES: usize = 4;
 
-/// The sizes of RSA keys that are used, in bytes: 2048 to 4096 bits. Fewer are too weak
-/// ([RFC 7518, section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)), and more are
-/// more than the library takes.
+/// The sizes of RSA keys that are used, in bytes: 2048 to 4096 bits. Smaller keys are too weak
+/// ([RFC 7518, section 3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)), and the library takes no larger
+/// keys.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// The size of an Ed25519 key and of a coordinate of P-256, in bytes.
+/// The size of an Ed25519 key, and of a coordinate of a P-256 key, in bytes.
 const KEY_BYTES: usize = 32;
 
 /// A key that tokens can be verified with.
@@ -31,13 +30,13 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key in a JWK.
+    /// Reads the key in a JWK.
     ///
     /// # Errors
     /// Why no token can be verified with it.
     fn from_jwk(value: &Value) -> Result<Self, &'static str> {
         let mut value = value.clone();
-        // RFC 9864, section 2.2: the same algorithm by its newer name.
+        // RFC 9864, section 2.2, gives this algorithm a newer name. The library knows the older name only.
         if let Some(algorithm) = value.get_mut("alg").filter(|algorithm| *algorithm == "Ed25519") {
             *algorithm = "EdDSA".into();
         }
@@ -81,18 +80,18 @@ impl Key {
     }
 }
 
-/// A set of keys as it was published.
+/// A set of keys as the issuer published it.
 #[derive(Debug, Default)]
 pub(super) struct KeySet {
     keys: Vec<Key>,
-    /// The document.
+    /// The JSON document.
     pub(super) published: String,
-    /// Why each of its other keys is of no use here.
+    /// Why tokens cannot be verified with the other keys of the document.
     pub(super) unusable: Vec<&'static str>,
 }
 
 impl KeySet {
-    /// The set in a document. Keys that are of no use here are skipped; a set may have no others.
+    /// Reads a JWK set. Keys that tokens cannot be verified with are skipped, so the result may be empty.
     ///
     /// # Errors
     /// When it is not a JWK set.
@@ -112,24 +111,25 @@ impl KeySet {
         Ok(Self { keys, published, unusable })
     }
 
-    /// Whether no token can be verified with it.
+    /// Whether there is no key to verify a token with.
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The keys' own names.
+    /// The ids (`kid`) of the keys.
     pub(super) fn ids(&self) -> impl Iterator<Item = Option<&str>> {
         self.keys.iter().map(|key| key.id.as_deref())
     }
 
-    /// The keys that a token may be signed with that names this key, or none, and this algorithm.
+    /// The keys that may have signed a token with this key id and algorithm. Without an id, every key of the
+    /// algorithm may.
     pub(super) fn candidates<'a>(&'a self, id: Option<&'a str>, algorithm: Algorithm) -> impl Iterator<Item = &'a Key> {
         let fits = move |key: &&Key| id.is_none_or(|id| key.id.as_deref() == Some(id));
         self.keys.iter().filter(fits).filter(move |key| key.algorithms.contains(&algorithm)).take(MAX_CANDIDATES)
     }
 }
 
-/// What is wrong with a document that is not a JWK set.
+/// Why a document is not a JWK set.
 #[derive(Debug)]
 pub(super) struct InvalidKeySet(serde_json::Error);
 

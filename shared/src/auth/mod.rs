@@ -1,8 +1,7 @@
-//! Who is calling, and what is theirs.
+//! The caller of a request, and the rows that belong to the caller.
 //!
-//! A [`Caller`] comes only out of a verified token, an [`Owner`] only out of a caller, and every
-//! statement on a user's rows needs an owner. So a statement that anyone could run on anyone's
-//! rows does not compile:
+//! Only a verified token yields a [`Caller`], only a caller yields an [`Owner`], and every statement on a user's
+//! rows needs an owner. So a statement that would let a user read another user's rows does not compile:
 //!
 //! ```
 //! # async fn _f(db: &shared::db::Db, caller: shared::auth::Caller) -> shared::Result<()> {
@@ -18,19 +17,19 @@
 //! shared::users::get(db, &owner).await?;
 //! # Ok(()) }
 //! ```
-//! A caller is not one yet, as nobody has looked at the path:
+//! A caller is not an owner yet, because the path was not checked:
 //! ```compile_fail,E0308
 //! # async fn _f(db: &shared::db::Db, caller: shared::auth::Caller) -> shared::Result<()> {
 //! shared::users::get(db, &caller).await?;
 //! # Ok(()) }
 //! ```
-//! Nor is an id from the path:
+//! An id from the path is not an owner either:
 //! ```compile_fail,E0308
 //! # async fn _f(db: &shared::db::Db, user_id: shared::auth::UserId) -> shared::Result<()> {
 //! shared::users::get(db, &user_id).await?;
 //! # Ok(()) }
 //! ```
-//! And no statement runs beside the owner:
+//! And no statement runs without an owner:
 //! ```compile_fail,E0061
 //! # async fn _f(db: &shared::db::Db) -> shared::Result<()> {
 //! db.read("SELECT * FROM task_api.task", &[]).await?;
@@ -50,7 +49,8 @@ pub use token::{TokenError, Verifier};
 
 pub use crate::user_id::{InPath, UserId, UserIds};
 
-/// The user whom a verified token names. Whether that user still exists, the statement finds out.
+/// The user that a verified token names. The user may have been deleted since: the statement on its rows checks
+/// that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller(UserId);
 
@@ -61,20 +61,20 @@ impl Caller {
         &self.0
     }
 
-    /// The owner of the rows under `/api/{user_id}/…`; `None` when the path is another user's.
+    /// The owner of the rows under `/api/{user_id}/…`, or `None` if the path is another user's.
     #[must_use]
     pub fn owner_of_path(&self, user_id: &str) -> Option<Owner> {
         self.0.is_named(user_id).then(|| Owner(self.0.clone()))
     }
 
-    /// The owner of the rows under `/api/users/me`, a path that is the caller's by definition.
+    /// The owner of the rows under `/api/users/me`. That path always means the caller.
     #[must_use]
     pub fn owner_of_me(&self) -> Owner {
         Owner(self.0.clone())
     }
 }
 
-/// The right to a user's rows: the token and the path agree.
+/// The right to a user's rows. An owner exists only when the token and the path agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner(UserId);
 

@@ -1,5 +1,5 @@
-//! Bearer tokens: HS256 under the secret that Better Auth signs with, and EdDSA, ES256, RS256 and
-//! PS256 under the keys that it publishes.
+//! Bearer tokens: HS256 signed with Better Auth's secret, or EdDSA, ES256, RS256 and PS256 signed with a key that
+//! the issuer publishes.
 
 use std::borrow::Cow;
 
@@ -16,29 +16,28 @@ use super::{
 };
 use crate::config;
 
-/// The longest token that is looked at, in bytes: Better Auth's default one, with a user's whole row
-/// in it, has less than half of that.
+/// The maximum length of a token, in bytes. By default, Better Auth puts a user's whole row into a token, and such a
+/// token is less than half as long.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// Verifies bearer tokens. A token signed with the secret is held to the secret alone, any other
-/// to the issuer's keys alone, whatever the token says of itself.
+/// Verifies bearer tokens. HS256 tokens are verified with the secret only, and tokens of the other algorithms with
+/// the issuer's keys only.
 pub struct Verifier {
     secret: Option<DecodingKey>,
     keys: Option<KeyCache>,
     claims: ClaimRules,
 }
 
-/// A token in three parts (RFC 7515, section 7.1), none of which has been looked at.
+/// The three parts of a token (RFC 7515, section 7.1), not yet decoded.
 struct Parts<'a> {
     header: &'a str,
     payload: &'a str,
     signature: &'a str,
-    /// What was signed: header and payload as they were sent.
+    /// The signed bytes: header and payload as they were sent.
     message: &'a str,
 }
 
-/// The header of a token, as far as it is looked at. A parameter that is there twice refuses the
-/// token.
+/// The parameters of a token's header that this API reads. Deserializing fails if one of them occurs twice.
 #[derive(Deserialize)]
 struct Header<'a> {
     #[serde(borrow)]
@@ -56,21 +55,21 @@ struct Header<'a> {
     x5c: Option<IgnoredAny>,
 }
 
-/// Why a token is not good: for the log.
+/// Why a token was refused, for the log.
 #[derive(Debug, Clone, Copy)]
 pub enum TokenError {
-    /// It cannot be read, or not be good under any key.
+    /// The token cannot be read, or would be refused whatever key signed it.
     Token(&'static str),
-    /// No key that is known made its signature; one that is not known yet may have.
+    /// The signature fits none of the known keys. A key that is not known yet may have made it.
     Signature(&'static str),
-    /// It is signed, and no access token for this API.
+    /// The signature is good, but the token is not an access token for this API.
     Claims(&'static str),
-    /// The issuer's keys are not known, or not well enough to say that a token is wrong.
+    /// The issuer's keys are not known, or too old to say that a token is wrong.
     NoKeys,
 }
 
 impl Verifier {
-    /// A verifier for the tokens that `config` calls good.
+    /// A verifier with the secret, keys and claims of `config`.
     #[must_use]
     pub fn new(config: &config::Auth) -> Self {
         let may_be_absent = config.secret.is_some();
@@ -81,23 +80,23 @@ impl Verifier {
         }
     }
 
-    /// Fetches the issuer's keys ahead of the first token.
+    /// Fetches the issuer's keys before the first token arrives.
     pub async fn warm_up(&self) {
         if let Some(keys) = &self.keys {
             keys.warm_up().await;
         }
     }
 
-    /// A verifier with keys that nobody has to fetch; none when the document is no set of keys.
+    /// A verifier with the keys in `document`, which need no fetch. `None` if the document is not a JWK set.
     #[cfg(test)]
     pub(super) fn with_keys(document: &str, config: &config::Auth) -> Option<Self> {
         Some(Self { keys: Some(KeyCache::with_keys(document)?), ..Self::new(config) })
     }
 
-    /// The caller whom a token names.
+    /// The caller that a token names.
     ///
     /// # Errors
-    /// Why it names none, or that the issuer's keys cannot be had.
+    /// Why the token is refused, or that the issuer's keys are not available.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Token("the token is longer than any of this API's"));
@@ -106,7 +105,8 @@ impl Verifier {
         let header = decode(token.header).ok_or(TokenError::Token("the header of the token is not base64url"))?;
         let header: Header =
             object(&header).ok_or(TokenError::Token("the header of the token is not JSON, or has no algorithm"))?;
-        // RFC 7515, section 4.1.11: a critical extension must be understood, and this API knows none.
+        // RFC 7515, section 4.1.11: a recipient must refuse critical extensions that it does not know. This API
+        // knows none.
         if header.crit.is_some() {
             return Err(TokenError::Token("the token has critical extensions"));
         }
@@ -120,7 +120,7 @@ impl Verifier {
                     secret.ok_or(TokenError::Token("the token is HS256, and BETTER_AUTH_SECRET is not set"))?;
                 return self.verify_with_key(&token, Algorithm::HS256, secret);
             }
-            // RFC 9864, section 2.2, has a name for each curve of EdDSA.
+            // RFC 9864, section 2.2, names each curve of EdDSA. Older issuers say EdDSA.
             "EdDSA" | "Ed25519" => Algorithm::EdDSA,
             "ES256" => Algorithm::ES256,
             "RS256" => Algorithm::RS256,
@@ -135,8 +135,8 @@ impl Verifier {
         self.verify_with_issuer(keys, &token, algorithm, header.kid.as_deref()).await
     }
 
-    /// Verifies a token with the issuer's keys, and with newer ones when it may have been signed with one
-    /// of those, or when the keys are old.
+    /// Verifies a token with the issuer's keys. Fetches newer keys first if the known keys are old, or if the token
+    /// may be signed with a newer key.
     async fn verify_with_issuer(
         &self,
         keys: &KeyCache,
@@ -152,7 +152,7 @@ impl Verifier {
             let newer = keys.refresh(known.as_ref()).await;
             return newer.map_or(result, |newer| verify(&newer));
         }
-        // One that could not be good under any key is not asked about.
+        // A token with bad claims is refused whatever key signed it, so it causes no fetch.
         let may_be_good = decode(token.payload).is_some_and(|payload| self.claims.user(&payload).is_ok());
         if !may_be_good && known.is_some() {
             return result;
@@ -187,7 +187,7 @@ impl Verifier {
         result
     }
 
-    /// Whether the key made the signature, and if so whether the claims are good.
+    /// Verifies the signature with one key, then the claims.
     fn verify_with_key(&self, token: &Parts, algorithm: Algorithm, key: &DecodingKey) -> Result<Caller, TokenError> {
         match crypto::verify(token.signature, token.message.as_bytes(), key, algorithm) {
             Ok(true) => {}

@@ -1,5 +1,5 @@
-//! [Project Wycheproof](https://github.com/C2SP/wycheproof)'s vectors of JWS and JWK, as far as
-//! their keys are of the kinds that this API uses.
+//! [Project Wycheproof](https://github.com/C2SP/wycheproof)'s test vectors of JWS and JWK, for the kinds of keys
+//! that this API uses.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct Vector {
     jws: String,
 }
 
-/// Vectors that a verifier may answer in another way, and why this one does.
+/// Vectors for which another result than Wycheproof's is allowed, and why this verifier has that result.
 const OTHERWISE: [(&str, &str); 7] = [
     ("json_web_signature_test/346", "refused: the token says PS384, which the key is not for"),
     ("json_web_signature_test/350", "refused: as 346"),
@@ -41,7 +41,7 @@ const OTHERWISE: [(&str, &str); 7] = [
     ("json_web_key_test/7", "accepted: a weak key of the issuer's own choice is not looked for"),
 ];
 
-/// A verifier that holds tokens to the keys of a group, as far as it would be configured with them.
+/// A verifier with the keys of a group, or `None` if a deployment could not be configured with them.
 fn verifier(keys: &[Value]) -> Option<Verifier> {
     let secret = |key: &Value| URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap()).unwrap();
     let nothing = config::Auth {
@@ -61,10 +61,10 @@ fn verifier(keys: &[Value]) -> Option<Verifier> {
     Verifier::with_keys(&json!({ "keys": keys }).to_string(), &nothing)
 }
 
-/// No payload of a vector has the claims of an access token, so every one is refused: good is a
-/// signature after which the claims are looked at.
+/// Whether the signature is accepted. No payload of a vector has the claims of an access token, so an accepted
+/// signature leads to [`TokenError::Claims`].
 fn is_signed(verifier: &Verifier, token: &str) -> bool {
-    // With the time that a fetch takes: a signature that no key made asks for newer keys.
+    // The timer is for a fetch: a signature that fits no key causes one.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     matches!(runtime.block_on(verifier.verify(token)), Ok(_) | Err(TokenError::Claims(_)))
 }

@@ -1,4 +1,4 @@
-//! Whose tokens are good.
+//! The settings that say which tokens are good.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -7,8 +7,8 @@ use lambda_http::http::Uri;
 use super::{ConfigError, DEVELOPMENT_SECRET, Env, MIN_SECRET_BYTES, origin};
 use crate::user_id::UserIds;
 
-/// Secrets that anyone can look up: Better Auth's default and its tests', the one of FastAPI's tutorial, Supabase's
-/// default, what templates have to be replaced, and this project's.
+/// Secrets that are public: the defaults of Better Auth, of its tests, of FastAPI's tutorial and of Supabase,
+/// placeholders in templates, and this project's own.
 const KNOWN_SECRETS: [&str; 8] = [
     DEVELOPMENT_SECRET,
     "better-auth-secret-12345678901234567890",
@@ -20,31 +20,33 @@ const KNOWN_SECRETS: [&str; 8] = [
     "your-super-secret-key-change-this-in-production",
 ];
 
-/// The fewest different bytes of a secret that somebody did not just hold a key down for.
+/// The minimum number of different bytes in a secret. A secret with fewer can be guessed.
 const MIN_DIFFERENT_BYTES: usize = 10;
 
-/// Claims that are no id of a user: those of every token, and an address, which its user may change.
+/// Claims that cannot be the id of a user: those that every token has, and the e-mail address, which a user may
+/// change.
 const NO_USER_CLAIMS: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "email"];
 
-/// Whose tokens are good. It has no `Debug`: it holds the secret.
+/// The settings that say which tokens are good. The type has no `Debug`, because it holds the secret.
 #[derive(Clone)]
 pub struct Auth {
-    /// The HS256 key, at least [`MIN_SECRET_BYTES`] long; without it no HS256 token is good.
+    /// The HS256 key, at least [`MIN_SECRET_BYTES`] long. Without it, HS256 tokens are refused.
     pub secret: Option<Vec<u8>>,
-    /// Where the issuer's public keys are; without it only HS256 tokens are good.
+    /// The URL of the issuer's public keys. Without it, only HS256 tokens are accepted.
     pub jwks_url: Option<String>,
-    /// What `iss` must be. It is `None`, and `iss` not looked at, only when there is no `jwks_url`.
+    /// The required value of `iss`. `None` means that `iss` is not checked, which is possible only without a
+    /// `jwks_url`.
     pub issuer: Option<String>,
-    /// What `aud` must be or have among it; `None` as the issuer, and then no token may have one.
+    /// The required value of `aud`, or of one of its entries. It is `None` only without a `jwks_url`: then a token
+    /// that has an `aud` is refused.
     pub audience: Option<String>,
     /// The kind of ids that users have.
     pub user_ids: UserIds,
-    /// The claim with the user's id, where it is not `sub`: a name, or names joined with dots.
+    /// The claim with the user's id, if it is not `sub`: a name, or names joined with dots.
     pub user_claim: Option<String>,
 }
 
-/// Where Better Auth publishes its keys: below its base path, which is `/api/auth` unless the URL
-/// has another.
+/// The URL of Better Auth's keys: below its base path, which is `/api/auth` unless the URL has a path.
 fn jwks_of(better_auth: &str) -> String {
     let url = better_auth.trim_end_matches('/');
     let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
@@ -60,15 +62,15 @@ fn is_loopback(origin: &str) -> bool {
 }
 
 impl Env {
-    /// Whose tokens are good: `BETTER_AUTH_SECRET` for tokens signed with it, `BETTER_AUTH_URL` for
-    /// tokens signed with a key of the issuer's, or both.
+    /// The token settings: `BETTER_AUTH_SECRET` for tokens signed with the secret, `BETTER_AUTH_URL` for tokens
+    /// signed with a key of the issuer, or both.
     ///
-    /// Another issuer than Better Auth is named by `JWKS_URL`, `JWT_ISSUER` and `JWT_AUDIENCE`,
-    /// each of which stands instead of what `BETTER_AUTH_URL` says.
+    /// `JWKS_URL`, `JWT_ISSUER` and `JWT_AUDIENCE` name another issuer than Better Auth. Each overrides the value
+    /// that follows from `BETTER_AUTH_URL`.
     ///
     /// # Errors
-    /// When there is neither, the secret is too short, a URL is not that of a web server, or its
-    /// keys would come unprotected.
+    /// When both secret and URL are missing, the secret is too short, a URL is not `http://` or `https://`, or the
+    /// keys would be fetched without TLS from another machine.
     pub fn auth(&self) -> Result<Auth, ConfigError> {
         let secret = self.secret()?;
         let better_auth = self.web_address("BETTER_AUTH_URL")?;
@@ -84,7 +86,7 @@ impl Env {
             return Err(ConfigError::new("BETTER_AUTH_URL", problem));
         }
         if jwks_url.is_some() {
-            // Whose keys are good for whatever they sign are good for other services' tokens too.
+            // An issuer's keys may also sign tokens for other services, so issuer and audience must be checked.
             for (name, value) in [("JWT_ISSUER", &issuer), ("JWT_AUDIENCE", &audience)] {
                 if value.is_none() {
                     return Err(ConfigError::new(name, "is missing; JWKS_URL without BETTER_AUTH_URL needs it"));
@@ -94,7 +96,7 @@ impl Env {
         Ok(Auth { secret, jwks_url, issuer, audience, user_ids: self.user_ids()?, user_claim: self.user_claim()? })
     }
 
-    /// `TOKEN_USER_CLAIM`: the claim that has the user's id, `sub` when it is missing.
+    /// `TOKEN_USER_CLAIM`: the claim with the user's id. `None` stands for `sub`, the default.
     fn user_claim(&self) -> Result<Option<String>, ConfigError> {
         const NAME: &str = "TOKEN_USER_CLAIM";
         let Some(claim) = self.text(NAME)?.filter(|claim| *claim != "sub") else { return Ok(None) };
@@ -130,7 +132,8 @@ impl Env {
         Ok(Some(secret.as_bytes().to_vec()))
     }
 
-    /// A URL that keys may be fetched from: whoever can change them on the way can sign tokens.
+    /// A URL to fetch keys from. It must be https, because an attacker who can change the keys on the way can sign
+    /// tokens.
     fn web_address(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(url) = self.text(name)? else { return Ok(None) };
         let origin =
@@ -176,7 +179,7 @@ mod tests {
         }
     }
 
-    /// Where the keys are and what `iss` and `aud` must be.
+    /// The URL of the keys, and the required `iss` and `aud`.
     fn pins(variables: &[(&str, &str)]) -> Result<[Option<String>; 3], ConfigError> {
         env(variables).auth().map(|auth| [auth.jwks_url, auth.issuer, auth.audience])
     }

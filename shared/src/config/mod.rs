@@ -1,7 +1,7 @@
-//! Configuration: the environment variables, all of them, read once at start.
+//! All configuration: the environment variables, read once at start.
 //!
-//! A variable that is missing or wrong stops the function with one line that names it and never
-//! shows its value, which may be a secret.
+//! If a variable is missing or wrong, the function stops with one line that names the variable. The line never shows
+//! the value, which may be a secret.
 
 mod auth;
 mod origins;
@@ -26,7 +26,7 @@ pub const DEVELOPMENT_SECRET: &str = "development-only-secret-never-deploy-this"
 /// ([RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// A variable that is missing or wrong, and why.
+/// The variable that is missing or wrong, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     variable: &'static str,
@@ -38,7 +38,7 @@ impl ConfigError {
         Self { variable, problem: problem.into() }
     }
 
-    /// The error for a database that cannot be set up as its URL asks.
+    /// The error for a `DATABASE_URL` with settings that do not work.
     pub(crate) fn database(error: &dyn std::error::Error) -> Self {
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
         Self::new("DATABASE_URL", format!("{error}: {cause}"))
@@ -53,12 +53,12 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// The environment variables a function sees.
+/// The environment variables of a function.
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
 impl Env {
-    /// The variables of this process. One that is not UTF-8 counts as missing.
+    /// The variables of this process. Variables that are not UTF-8 count as missing.
     #[must_use]
     pub fn from_process() -> Self {
         std::env::vars_os()
@@ -66,14 +66,14 @@ impl Env {
             .collect()
     }
 
-    /// The value of a variable; an empty one counts as missing, as a template's empty parameter
+    /// The value of a variable. An empty variable counts as missing, because an empty parameter of the template
     /// becomes an empty variable.
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The value of a variable that somebody pasted: a line feed at its end, as `echo` makes it, would become
-    /// part of a secret or of a name.
+    /// The value of a variable that a person may have pasted. A line feed at its end, which `echo` adds, is an
+    /// error: it would become part of a secret or of a name.
     fn text(&self, name: &'static str) -> Result<Option<&str>, ConfigError> {
         match self.get(name) {
             Some(text) if text.ends_with(['\n', '\r']) => {
@@ -83,7 +83,7 @@ impl Env {
         }
     }
 
-    /// `AWS_LAMBDA_RUNTIME_API`, which Lambda sets: a function started by hand has nobody to talk to.
+    /// Requires `AWS_LAMBDA_RUNTIME_API`, which Lambda sets. A function started by hand gets no requests.
     ///
     /// # Errors
     /// When it is missing.
@@ -93,24 +93,23 @@ impl Env {
         self.get(name).map(drop).ok_or_else(|| ConfigError::new(name, problem))
     }
 
-    /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many requests Lambda sends an environment at once, which is one
-    /// unless it runs on
-    /// [Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html).
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: how many requests Lambda sends to an environment at once. That is one, except
+    /// on [Managed Instances](https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html).
     #[must_use]
     pub fn concurrency(&self) -> usize {
         let set = self.get("AWS_LAMBDA_MAX_CONCURRENCY").and_then(|text| text.parse().ok());
         set.unwrap_or(1).max(1)
     }
 
-    /// Whether this runs on AWS: `LAMBDA_TASK_ROOT` is set there, and not by `cargo lambda watch`.
+    /// Whether this runs on AWS. AWS sets `LAMBDA_TASK_ROOT`, and `cargo lambda watch` does not.
     fn is_on_aws(&self) -> bool {
         self.get("LAMBDA_TASK_ROOT").is_some()
     }
 
-    /// `MAX_TASKS_PER_USER`: the most tasks that a user may have, 10,000 when it is missing.
+    /// `MAX_TASKS_PER_USER`: the maximum number of tasks of a user, by default 10,000.
     ///
     /// # Errors
-    /// When it is no whole number from 1 to 1,000,000.
+    /// When it is not a whole number from 1 to 1,000,000.
     pub fn max_tasks_per_user(&self) -> Result<i32, ConfigError> {
         let name = "MAX_TASKS_PER_USER";
         let Some(text) = self.get(name) else { return Ok(10_000) };
@@ -118,10 +117,10 @@ impl Env {
         number.ok_or_else(|| ConfigError::new(name, "must be a whole number from 1 to 1000000"))
     }
 
-    /// `USER_IDS`: the kind of ids that users have, `integer` when it is missing.
+    /// `USER_IDS`: the kind of ids that users have, by default `integer`.
     ///
     /// # Errors
-    /// When it is none of `integer`, `text` and `uuid`.
+    /// When it is not `integer`, `text` or `uuid`.
     pub fn user_ids(&self) -> Result<UserIds, ConfigError> {
         let name = "USER_IDS";
         let Some(text) = self.text(name)? else { return Ok(UserIds::default()) };
@@ -129,17 +128,17 @@ impl Env {
         kind.ok_or_else(|| ConfigError::new(name, "must be integer, text or uuid"))
     }
 
-    /// A variable that is one of a few words; `None` when it is not set.
+    /// A variable that must be one of a few words. `None` when it is not set.
     ///
     /// # Errors
-    /// When it is none of them.
+    /// When it is another word.
     pub fn choice(&self, name: &'static str, words: &[&str]) -> Result<Option<&str>, ConfigError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let problem = || ConfigError::new(name, format!("must be one of {}", words.join(", ")));
         if words.contains(&text) { Ok(Some(text)) } else { Err(problem()) }
     }
 
-    /// `METRICS_NAMESPACE`: where CloudWatch keeps the metrics in the log; none are there without.
+    /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics in the log. Without it, the log has no metrics.
     pub(crate) fn metrics_namespace(&self) -> Option<String> {
         self.get("METRICS_NAMESPACE").map(str::to_owned)
     }
@@ -151,8 +150,8 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
     }
 }
 
-/// The origin of a URL as a browser spells it (RFC 6454, section 6.2): lower case, and without
-/// the scheme's own port.
+/// The origin of a URL as a browser spells it (RFC 6454, section 6.2): in lower case, and without the scheme's
+/// default port.
 fn origin(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;

@@ -1,23 +1,23 @@
-//! Whose pages may call the API.
+//! The origins of the pages that may call the API.
 
 use super::{ConfigError, Env};
 
 const NAME: &str = "CORS_ORIGINS";
 
-/// The origins whose pages may call the API: `CORS_ORIGINS`.
+/// The origins of the pages that may call the API: `CORS_ORIGINS`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origins(Vec<Pattern>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pattern {
-    /// One origin.
+    /// Exactly this origin.
     Exact(String),
-    /// Those with any one label between these, as previews have it: `https://*.example.com`.
+    /// Any label between these two texts, as previews need: `https://*.example.com`.
     AnyLabel(String, String),
 }
 
 impl Origins {
-    /// Whether pages of an origin, as a browser sends it, may call.
+    /// Whether pages of this origin may call. The origin is spelled as a browser sends it.
     pub(crate) fn allow(&self, origin: &str) -> bool {
         self.0.iter().any(|pattern| pattern.fits(origin))
     }
@@ -28,7 +28,7 @@ impl Pattern {
         let Some((before, after)) = text.split_once('*') else {
             return is_origin(text).then(|| Self::Exact(text.to_owned()));
         };
-        // The label is the first of at least three: nobody allows all of `.com`.
+        // At least two labels must follow, so that a pattern cannot allow all of `.com`.
         let rest = after.strip_prefix('.')?;
         let is_pattern = before.ends_with("://") && rest.contains('.') && is_origin(&format!("{before}x{after}"));
         is_pattern.then(|| Self::AnyLabel(before.to_owned(), after.to_owned()))
@@ -49,8 +49,8 @@ fn is_of_label(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
 }
 
-/// Whether a text is an origin as browsers and apps send it (RFC 6454, section 6.2): a scheme, a host in lower
-/// case, and no port that is the scheme's own.
+/// Whether a text is an origin as browsers and apps send it (RFC 6454, section 6.2): a scheme, a host in lower case,
+/// and no port if it is the scheme's default.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, authority)) = text.split_once("://") else { return false };
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
@@ -71,13 +71,13 @@ fn is_origin(text: &str) -> bool {
 }
 
 impl Env {
-    /// `CORS_ORIGINS`: the origins, separated by commas, whose pages may call the API. None when
-    /// it is missing.
+    /// `CORS_ORIGINS`: a list, separated by commas, of the origins of the pages that may call the API. The list is
+    /// empty when the variable is missing.
     ///
     /// # Errors
-    /// When one of them is not an origin as browsers send it: `scheme://host[:port]` in lower case, without a
-    /// path. One `*` may stand for the first label of a host with at least two others; by itself it is refused,
-    /// as it cannot be combined with credentials.
+    /// When an entry is not an origin as browsers send it: `scheme://host[:port]` in lower case, without a path. One
+    /// `*` may stand for the first label of a host with at least two others. A lone `*` is refused, because browsers
+    /// do not accept it together with credentials.
     pub fn cors_origins(&self) -> Result<Origins, ConfigError> {
         let list = self.text(NAME)?.unwrap_or_default();
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());

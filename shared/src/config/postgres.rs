@@ -1,5 +1,6 @@
-//! The URLs of the database: those of libpq, as far as they can be honoured
-//! ([the manual](https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS)).
+//! The URLs of the database, in the format of libpq
+//! ([the manual](https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS)). A parameter
+//! that cannot be honoured is an error.
 
 use std::str::FromStr;
 
@@ -10,7 +11,7 @@ use super::{ConfigError, Env};
 const URL: &str = "DATABASE_URL";
 const UNPOOLED: &str = "DATABASE_URL_UNPOOLED";
 
-/// The parameters that tokio-postgres honours as libpq does.
+/// The parameters that tokio-postgres honours in the same way as libpq.
 const HONOURED: [&str; 19] = [
     "application_name",
     "channel_binding",
@@ -34,16 +35,16 @@ const HONOURED: [&str; 19] = [
 ];
 
 impl Env {
-    /// `DATABASE_URL`: where the API's statements run, on Neon the pooled address.
+    /// `DATABASE_URL`: the database for the API's statements. On Neon it is the pooled address.
     ///
     /// # Errors
-    /// When it is missing, or no URL of libpq's that can be honoured to the last parameter.
+    /// When it is missing, is not a URL of libpq, or has a parameter that cannot be honoured.
     pub fn database(&self) -> Result<Config, ConfigError> {
         self.postgres(URL)
     }
 
-    /// The address for migrations, which need a session of their own: `DATABASE_URL_UNPOOLED`, or
-    /// `DATABASE_URL` without the `-pooler` that marks Neon's pooled host names.
+    /// The database for migrations, which need an unpooled session: `DATABASE_URL_UNPOOLED`, or else `DATABASE_URL`
+    /// without the `-pooler` that marks Neon's pooled host names.
     ///
     /// # Errors
     /// As [`Env::database`].
@@ -73,7 +74,7 @@ impl Env {
         }
         let url = honoured(url).map_err(|problem| ConfigError::new(name, problem))?;
         let config = Config::from_str(&url).map_err(|error| {
-            // The source names the parameter that is not understood, never its neighbours.
+            // The source error names the bad parameter, and quotes nothing else of the URL.
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             ConfigError::new(name, format!("is not a usable URL: {}", cause.unwrap_or_default()))
         })?;
@@ -87,26 +88,27 @@ impl Env {
             return fail("has channel_binding=require, which needs sslmode=require or verify-full".into());
         }
         if self.is_on_aws() && config.get_ssl_mode() != SslMode::Require {
-            // `prefer`, the default, is unencrypted where somebody in between says that there is no TLS.
+            // With `prefer`, the default, an attacker on the way can claim that the server has no TLS, and the
+            // connection is plain.
             return fail("must have sslmode=require or verify-full on AWS".into());
         }
         Ok(config)
     }
 }
 
-/// A URL in the words of tokio-postgres, or the parameter that cannot be honoured.
+/// The URL for tokio-postgres, or the parameter that cannot be honoured.
 fn honoured(url: &str) -> Result<String, String> {
     let Some((address, query)) = url.split_once('?') else { return Ok(url.to_owned()) };
     let mut kept = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match (key, value) {
-            // `require` checks chain and host name here, which is what verify-full means.
+            // `require` in tokio-postgres checks chain and host name, which is what `verify-full` means in libpq.
             ("sslmode", "verify-full") | ("ssl", "true") => kept.push("sslmode=require"),
             ("sslmode", "verify-ca") => {
                 return Err("has sslmode=verify-ca; use verify-full, which checks the host name as well".into());
             }
-            // The certificates of the system are the ones that are trusted, and there is no GSSAPI.
+            // These are the defaults here: the system's certificates are trusted, and GSSAPI is not used.
             ("sslrootcert", "system") | ("gssencmode", "disable" | "prefer") => {}
             ("sslrootcert", _) => {
                 return Err("has sslrootcert; set SSL_CERT_FILE to the file with the certificates to trust".into());
@@ -115,7 +117,7 @@ fn honoured(url: &str) -> Result<String, String> {
                 return Err("has target_session_attrs=read-only, and the API writes".into());
             }
             _ if HONOURED.contains(&key) => kept.push(pair),
-            // Other characters are those of a password in which a question mark is not encoded.
+            // A key with other characters is part of a password with a `?` that is not encoded.
             _ if key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_') && pair.contains('=') => {
                 return Err(format!("has the parameter {key}, which cannot be honoured: remove it"));
             }

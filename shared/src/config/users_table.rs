@@ -1,32 +1,33 @@
-//! Which table has the users.
+//! The users table.
 
 use super::{ConfigError, Env};
 
 const NAME: &str = "USERS_TABLE";
 
-/// The longest name that Postgres has, in bytes
+/// The maximum length of a name in Postgres, in bytes
 /// ([the manual](https://www.postgresql.org/docs/current/limits.html)).
 const MAX_NAME_BYTES: usize = 63;
 
-/// Where users are: `USERS_TABLE`.
+/// The table with the users: `USERS_TABLE`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UsersTable {
-    /// Better Auth's `"user"`, which `up` makes when it is not there.
+    /// Better Auth's `"user"`, which `up` creates if it is missing.
     #[default]
     BetterAuth,
     /// Another table.
     Other {
-        /// Its schema; without one, the first on the search path of the migrations' user that has the table.
+        /// Its schema. Without a schema, it is the first table of that name on the search path of the migrations'
+        /// user.
         schema: Option<String>,
-        /// Its name, in the case that it has in the database.
+        /// Its name, in upper or lower case as in the database.
         table: String,
     },
-    /// Nowhere in this database: whoever a token names is there.
+    /// There is no users table in this database: every user that a token names counts as existing.
     None,
 }
 
 impl UsersTable {
-    /// Whether the columns are those of Better Auth, each of which has a value.
+    /// Whether the table is Better Auth's, so that every column exists and has a value.
     #[must_use]
     pub fn is_better_auths(&self) -> bool {
         *self == Self::BetterAuth
@@ -37,7 +38,7 @@ impl Env {
     /// `USERS_TABLE`: `user`, the name of another table, with or without its schema, or `none`.
     ///
     /// # Errors
-    /// When it is no name of a table.
+    /// When it is not a name that a table can have.
     pub fn users_table(&self) -> Result<UsersTable, ConfigError> {
         let (schema, table) = match self.text(NAME)? {
             None | Some("user") => return Ok(UsersTable::BetterAuth),
@@ -46,7 +47,7 @@ impl Env {
         };
         let is_name = |name: &str| {
             let is_part = |char: char| char.is_alphanumeric() || "_$-".contains(char);
-            // Two dollars would end the text of a function.
+            // `$$` would end the text of a SQL function.
             !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.chars().all(is_part) && !name.contains("$$")
         };
         if !is_name(table) || !schema.is_none_or(is_name) {

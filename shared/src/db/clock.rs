@@ -1,9 +1,8 @@
-//! What the clock of the database says.
+//! The clock of the database server.
 //!
-//! A write must not begin or commit after its request has been answered, and only the server can see to
-//! that: it may get the statement late, or stand still in the middle of it. So a write carries its
-//! deadline, by the server's own clock. What this machine's clock says of the time does not matter, only
-//! that it runs at the same speed.
+//! A write must not begin or commit after its request was answered. Only the server can check that: the statement
+//! may reach it late, or it may stand still during the statement. So a write carries its deadline, by the server's
+//! own clock. This machine's clock may show any time. It only has to run at the same speed.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -13,16 +12,16 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-/// How far the clocks of the servers behind one address may be apart, how far a server's clock may be set
-/// forth or back and how far the two clocks may drift apart between two answers, all together: a write is
-/// never committed later than its deadline as long as it is less.
+/// The tolerance for three errors together: servers behind one address with different clocks, a server's clock that
+/// is set forward or back, and drift between the two clocks from one answer to the next. As long as their sum is
+/// less, a write never commits after its deadline.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
 
-/// The server's clock as far as its latest answer told.
+/// The server's clock as of its latest answer.
 #[derive(Debug, Default)]
 pub(super) struct ServerClock(Mutex<Option<Sample>>);
 
-/// What the server's clock said in an answer, and when that had arrived.
+/// The time that the server's clock showed in an answer, and when the answer arrived.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     server: DateTime<Utc>,
@@ -30,14 +29,14 @@ struct Sample {
 }
 
 impl ServerClock {
-    /// Takes note of what the server's clock says in an answer that has just arrived.
+    /// Stores the time that the server's clock showed in an answer that has just arrived.
     pub(super) fn set(&self, server: DateTime<Utc>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Sample { server, received: Instant::now() });
     }
 
-    /// `instant` by the server's clock, rounded to the early side: the time that the server last told, plus what has
-    /// passed here since, less [`CLOCK_TOLERANCE`]. The time that its answer took to arrive is not added. So a write may
-    /// be refused a little early, and is never committed late.
+    /// `instant` by the server's clock, rounded to the early side: the time that the server last told, plus the time
+    /// that has passed here since, less [`CLOCK_TOLERANCE`]. The time that the answer took to arrive is not added.
+    /// So a write may be refused a little early, and is never committed late. `None` before the first answer.
     pub(super) fn to_server_time(&self, instant: Instant) -> Option<DateTime<Utc>> {
         let sample = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let tolerance = TimeDelta::from_std(CLOCK_TOLERANCE).ok()?;

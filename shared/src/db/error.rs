@@ -1,4 +1,4 @@
-//! Why the database did not do its part, and whether it may be asked again.
+//! Errors of the database, and whether the statement may be sent again.
 
 use std::fmt;
 
@@ -7,39 +7,39 @@ use tokio_postgres::error::{Severity, SqlState};
 
 use super::{Outcome, RELEASE_SCHEMA};
 
-/// The SQLSTATE with which a write ends itself that would be committed after its deadline.
+/// The SQLSTATE of a write that would commit after its deadline and stopped itself.
 const TOO_LATE: &str = "TA001";
 
-/// Why the database did not do its part.
+/// Why the database did not answer as it should.
 #[derive(Debug)]
 pub enum DbError {
     /// TLS could not be set up.
     Tls(native_tls::Error),
-    /// The pool is closed or badly set up.
+    /// The pool is closed or set up wrongly.
     Pool,
-    /// No connection.
+    /// No connection could be opened.
     Connect(PoolError),
     /// The statement failed, or its connection did.
     Statement(tokio_postgres::Error),
     /// The request's deadline came first.
     Deadline,
-    /// A function that always has a row had none.
+    /// A function that always returns a row returned none.
     NoRow,
-    /// A function has an outcome that is not among its own.
+    /// A function returned an outcome that it should not return.
     Outcome(Outcome),
-    /// What routes need is not there, or not as it was made.
+    /// Something that routes need is missing, or was changed after `up` made it.
     Unhealthy(String),
 }
 
 impl DbError {
-    /// Whether the same request may succeed a little later: the database is away, overloaded or
-    /// took another transaction's side.
+    /// Whether the same request may succeed a little later: the database is away or overloaded, or it let another
+    /// transaction win.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        // Classes of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection
-        // exception, invalid transaction state (of a session that is not used again), transaction
-        // rollback, insufficient resources, operator intervention, system error. A lock that was not
-        // available in time, and a write that would have been late.
+        // The classes of https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exception,
+        // invalid transaction state (that session is not used again), transaction rollback, insufficient resources,
+        // operator intervention, system error. Two more states are below: a lock that was not available in time, and
+        // a write that would have been late.
         const CLASSES: [&str; 6] = ["08", "25", "40", "53", "57", "58"];
         match self {
             Self::Deadline => true,
@@ -53,8 +53,8 @@ impl DbError {
         }
     }
 
-    /// Whether it stays until somebody changes the configuration or migrates: the password, the database
-    /// or the role is wrong, or the functions of this release are not in the database.
+    /// Whether the error stays until an operator acts: the password, the database or the role is wrong, or the
+    /// functions of this release are not in the database.
     #[must_use]
     pub fn needs_operator(&self) -> bool {
         match self {
@@ -65,20 +65,20 @@ impl DbError {
         }
     }
 
-    /// Whether a column or constraint of a table did not take the values (classes 22 and 23).
+    /// Whether a column or a constraint of a table refused the values (SQLSTATE classes 22 and 23).
     pub(crate) fn is_of_the_values(&self) -> bool {
         let Self::Statement(error) = self else { return false };
         error.code().is_some_and(|state| state.code().starts_with("22") || state.code().starts_with("23"))
     }
 
-    /// Whether the server said that nothing of the statement is in the database, so that it may run again
-    /// on another connection: its transaction was rolled back for another's sake, was not let begin in the
-    /// state that its session was left in, or did not get a lock or done in time.
+    /// Whether the server said that the statement changed nothing, so that it may run again on another connection.
+    /// This is so when its transaction was rolled back in favour of another, could not begin because of the state of
+    /// its session, did not get a lock in time, or was not done in time.
     pub(super) fn is_rolled_back(&self) -> bool {
         let Self::Statement(error) = self else { return false };
         error.code().is_some_and(|state| {
             let of = |class| state.code().starts_with(class);
-            // 40003 says that nobody knows.
+            // 40003 means that the outcome is unknown.
             (of("40") && *state != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN)
                 || of("25")
                 || *state == SqlState::LOCK_NOT_AVAILABLE
@@ -87,7 +87,7 @@ impl DbError {
         })
     }
 
-    /// Whether the connection was lost, and with it the knowledge of what became of the statement.
+    /// Whether the connection was lost, so that the outcome of the statement is unknown.
     pub(super) fn is_lost_connection(&self) -> bool {
         let Self::Statement(error) = self else { return false };
         error.as_db_error().is_none_or(|error| {
@@ -97,15 +97,15 @@ impl DbError {
         })
     }
 
-    /// Whether the server's process said itself that it ends, so that nothing can come of it later. Of a
-    /// pooler's word that does not follow: the server behind it may go on.
+    /// Whether the server's process itself announced its end, so that it will not commit the statement later. An
+    /// error of a pooler does not show that: the server behind it may go on.
     pub(super) fn is_end_of_process(&self) -> bool {
         let Self::Statement(error) = self else { return false };
         error.as_db_error().is_some_and(|error| is_fatal(error) && error.code().code().starts_with("57P"))
     }
 
-    /// Whether the session is as good as before: the statement was done or failed for a reason of its own.
-    /// Every other connection is closed, as nobody knows what is wrong with it.
+    /// Whether the session can be used again: the statement failed for a reason of its own. Every other connection
+    /// is closed, because its state is unknown.
     pub(super) fn leaves_session_usable(&self) -> bool {
         let Self::Statement(error) = self else { return false };
         error.as_db_error().is_some_and(|error| {
@@ -124,27 +124,26 @@ fn is_fatal(error: &tokio_postgres::error::DbError) -> bool {
     matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
 }
 
-/// Whether connecting may succeed a little later. Who the server does not know, or does not let in, it
-/// will not the next time.
+/// Whether connecting may succeed a little later. A wrong user or password will be refused the next time too.
 pub(super) fn is_transient_to_connect(error: &PoolError) -> bool {
     let PoolError::Backend(error) = error else {
-        // What a hook of the pool has run into on a new connection.
+        // A hook of the pool failed on a new connection.
         return true;
     };
     let Some(code) = error.code() else {
-        // The network, TLS, or a server that does not speak this protocol; of those only a certificate
-        // stays wrong, and it cannot be told from the others.
+        // The network, TLS, or a server with another protocol. Only a bad certificate would stay wrong, and its
+        // error looks like the others.
         return true;
     };
     let of = |class| code.code().starts_with(class);
-    // PgBouncer has one code for everything that is wrong, and says which in words.
+    // PgBouncer uses one code for all errors, and only its message says which error it is.
     let refused = error.as_db_error().is_some_and(|error| {
         ["authentication failed", "no such database", "no such user"].iter().any(|text| error.message().contains(text))
     });
     !refused && ["08", "53", "55", "57", "58", "XX"].into_iter().any(of)
 }
 
-/// Whether the functions of this release are missing, or may not be called.
+/// Whether the functions of this release are missing, or this login may not call them.
 fn is_not_migrated(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|state| {
         [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_FUNCTION, SqlState::INSUFFICIENT_PRIVILEGE].contains(state)

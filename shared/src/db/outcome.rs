@@ -1,32 +1,32 @@
-//! What a function of the database says came of a call.
+//! The outcome that a database function returns.
 
 use tokio_postgres::{
     Row,
     types::{FromSql, Type},
 };
 
-/// The column `outcome`, the first of every function's.
+/// The column `outcome`, which is the first column of every function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done; the other columns have the result.
+    /// The call is done, and the other columns have the result.
     Done,
-    /// The caller is no user any more.
+    /// The caller is not a user any more.
     NoUser,
     /// The task is another user's.
     Forbidden,
     /// There is no such task.
     NotFound,
-    /// The task is another version than the write is meant for.
+    /// The task has another version than the write is meant for.
     Stale,
-    /// The user has as many tasks as there may be.
+    /// The user has reached the maximum number of tasks.
     Limit,
     /// The idempotency key was sent before, with the same request.
     Replayed,
     /// The idempotency key was sent before, with another request.
     KeyReused,
-    /// The users table has no column for what is to be changed.
+    /// The users table has no column for the value to change.
     NoColumn,
-    /// The write reached the server after its deadline, and did nothing.
+    /// The write reached the server after its deadline, and changed nothing.
     Late,
 }
 
@@ -37,10 +37,10 @@ impl Outcome {
         row.get(0)
     }
 
-    /// Nothing, when the call is done.
+    /// `Ok` when the call is done.
     ///
     /// # Errors
-    /// Any other outcome, which [`crate::Error`] has an error for.
+    /// Any other outcome. [`crate::Error`] has a conversion from it.
     pub fn done(self) -> Result<(), Self> {
         if self == Self::Done { Ok(()) } else { Err(self) }
     }

@@ -1,4 +1,4 @@
-//! Values of this API as parameters of calls.
+//! Types of this API as parameters of database calls.
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ impl<const MIN: usize, const MAX: usize> ToSql for Text<MIN, MAX> {
     to_sql_checked!();
 }
 
-/// NULL for null and for what was not sent: another parameter tells them apart.
+/// Both null and an absent field become NULL. Another parameter of the call tells them apart.
 impl<T: ToSql> ToSql for Nullable<T> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         self.value().map_or(Ok(IsNull::Yes), |value| value.to_sql(kind, out))

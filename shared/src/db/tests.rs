@@ -1,6 +1,6 @@
-//! Connections that died while nobody looked. The server here knows as much of
-//! [the protocol](https://www.postgresql.org/docs/current/protocol-flow.html) as it takes to connect
-//! and to say what time it is.
+//! Connections that died while they were idle. The server here knows only the parts of
+//! [the protocol](https://www.postgresql.org/docs/current/protocol-flow.html) for connecting and for telling the
+//! time.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use super::*;
 const AUTHENTICATION_OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
 const READY_FOR_QUERY: [u8; 6] = [b'Z', 0, 0, 0, 5, b'I'];
 
-/// A message of the server's: its type, its length and what it says.
+/// A message of the server: type, length and content.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
     [&[kind][..], &length, body].concat()
@@ -39,8 +39,8 @@ fn time() -> Vec<u8> {
     .concat()
 }
 
-/// A server whose first `silent` connections say nothing once they have been used; answers its address
-/// and how many there were.
+/// A server. Its first `silent` connections stop answering after their first use. Returns its address and the number
+/// of connections so far.
 async fn server(silent: usize) -> (Config, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -57,7 +57,7 @@ async fn server(silent: usize) -> (Config, Arc<AtomicUsize>) {
 
 async fn serve(mut stream: TcpStream, is_silent: bool) {
     let mut buffer = [0; 4096];
-    // The first message asks for the connection; whatever follows asks for the time.
+    // The first message opens the connection. Every later message is a query for the time.
     let mut answers = vec![time(), [&AUTHENTICATION_OK[..], &READY_FOR_QUERY].concat()];
     while let Ok(1..) = stream.read(&mut buffer).await {
         let answer = answers.pop().unwrap_or_else(|| if is_silent { Vec::new() } else { time() });
@@ -65,7 +65,7 @@ async fn serve(mut stream: TcpStream, is_silent: bool) {
     }
 }
 
-/// Makes it so long since a connection was used.
+/// Moves the last use of a connection back by `by`.
 fn age(db: &Db, by: Duration) {
     *db.last_used.lock().unwrap() = SystemTime::now() - by;
 }
@@ -103,7 +103,7 @@ async fn a_clock_that_was_set_back_makes_a_connection_idle() {
     assert!(db.is_idle());
 }
 
-/// What cannot pass by itself is tried once for each request.
+/// An error that cannot pass by itself is not retried within a request.
 #[tokio::test]
 async fn a_password_that_is_wrong_is_one_login() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

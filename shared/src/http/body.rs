@@ -1,4 +1,4 @@
-//! JSON bodies: their fields and what may be wrong with them, in pydantic's words.
+//! JSON bodies: their fields, and the problems with them in pydantic's words.
 
 use std::str::from_utf8;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Header, Nullable, Problem, Problems, Request};
 use crate::{Error, Text, problem::Loc, timestamp};
 
-/// A JSON object whose fields are read one by one.
+/// A JSON object. Its fields are read one by one.
 pub struct Fields<'a> {
     object: Map<String, Value>,
     problems: &'a mut Problems,
@@ -19,10 +19,10 @@ pub trait Field: Sized {
     /// Reads the value at `loc`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem with the value.
     fn parse(value: &Value, loc: Value) -> Result<Self, Problem>;
 
-    /// The value as JSON: the same for values that are the same.
+    /// The value as JSON. Equal values give equal JSON.
     fn to_json(&self) -> Value;
 }
 
@@ -37,7 +37,7 @@ impl<const MIN: usize, const MAX: usize> Field for Text<MIN, MAX> {
 }
 
 impl Field for bool {
-    /// Booleans, and what pydantic takes for one: 1 and 0, also as floats, and the strings of
+    /// Booleans, and the values that pydantic accepts as a boolean: 1 and 0, also as floats, and the strings of
     /// [`boolean`].
     fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
         let read = match value {
@@ -46,7 +46,8 @@ impl Field for bool {
             Value::Number(number) => match number.as_f64() {
                 Some(1.0) => Some(true),
                 Some(0.0) => Some(false),
-                // A whole number that fits 64 bits is the wrong boolean; anything else is none.
+                // To pydantic, a whole number that fits 64 bits is a boolean with a wrong value, and any other
+                // number has a wrong type.
                 Some(float) if float.fract() == 0.0 && float.abs() < 2f64.powi(63) => None,
                 _ => return Err(not_boolean(value, loc)),
             },
@@ -64,7 +65,7 @@ impl Field for bool {
 }
 
 impl Field for DateTime<Utc> {
-    /// RFC 3339 with an offset from UTC. What is finer than a microsecond is cut off, as Postgres does not keep it.
+    /// RFC 3339 with an offset from UTC, cut off after microseconds, which is Postgres's resolution.
     fn parse(value: &Value, loc: Loc) -> Result<Self, Problem> {
         let Value::String(text) = value else {
             return Err(Problem::new("datetime_type", loc, "Input should be a valid datetime", value.clone()));
@@ -97,7 +98,7 @@ pub fn boolean(text: &str) -> Option<bool> {
 }
 
 impl<'a> Fields<'a> {
-    /// The object in the body of a request, or what is wrong with it in `problems`.
+    /// The object in the body of a request. If there is none, `None`, and `problems` has the reason.
     pub fn read(request: &Request, problems: &'a mut Problems) -> Option<Self> {
         match object(request) {
             Ok(Ok(object)) => Some(Self { object, problems }),
@@ -112,14 +113,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The object in a body that need not be there: one that is empty or null counts as an object without
-    /// fields. Any other has to be understood, whatever its content type says.
+    /// The object in a body that may be absent. An empty body and null count as an object without fields. Any other
+    /// body must be valid.
     pub fn read_optional(request: &Request, problems: &'a mut Problems) -> Option<Self> {
         let is_absent = request.body().is_ok_and(|body| ["", "null"].map(str::as_bytes).contains(&body.trim_ascii()));
         if is_absent { Some(Self { object: Map::new(), problems }) } else { Self::read(request, problems) }
     }
 
-    /// A field that must be present; `None` when it is missing or wrong, which is a problem.
+    /// A field that must be present. When it is missing or wrong, `None`, and a problem is added.
     pub fn required<T: Field>(&mut self, name: &'static str) -> Option<T> {
         let field = self.optional(name)?;
         if field.is_none() {
@@ -129,14 +130,14 @@ impl<'a> Fields<'a> {
         field
     }
 
-    /// A field that may be absent but not null; `None` when it is wrong, which is a problem.
+    /// A field that may be absent but not null. When it is wrong, `None`, and a problem is added.
     pub fn optional<T: Field>(&mut self, name: &'static str) -> Option<Option<T>> {
         let Some(value) = self.object.get(name) else { return Some(None) };
         let parsed = T::parse(value, json!(["body", name]));
         self.problems.take(parsed).map(Some)
     }
 
-    /// A field that may be absent or null; `None` when it is wrong, which is a problem.
+    /// A field that may be absent or null. When it is wrong, `None`, and a problem is added.
     pub fn nullable<T: Field>(&mut self, name: &'static str) -> Option<Nullable<T>> {
         if self.object.get(name).is_some_and(Value::is_null) {
             return Some(Nullable::Null);
@@ -145,14 +146,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The body of a request, made by [`body!`].
+/// The body of a request. [`body!`] implements it.
 pub(crate) trait Body {
-    /// The fields that were sent, but for those that are null. A field that the type gets later leaves this as it
-    /// is for requests without it, so that an idempotency key stands for the same request before and after.
+    /// The fields that were sent and are not null. So a field that the type gets in a later release does not change
+    /// this for requests without the field, and an idempotency key stands for the same request before and after.
     fn sent(&self) -> Map<String, Value>;
 }
 
-/// What was sent as a field of a body.
+/// The JSON of a field of a body, or `None` when the field is absent or null.
 pub(crate) trait Sent {
     fn sent(&self) -> Option<Value>;
 }
@@ -175,9 +176,10 @@ impl<T: Field> Sent for Nullable<T> {
     }
 }
 
-/// Defines the type of a body: the struct, what reads it from a request, and what describes it in `/openapi.json`.
-/// A field is `required`, `optional` (absent or a value) or `nullable` (absent, null or a value), has a type that
-/// is a [`Field`], and an example for the description. `read` may be `read_optional`: see [`Fields`].
+/// Defines the type of a body: the struct, the code that reads it from a request, and its description in
+/// `/openapi.json`. Each field is `required`, `optional` (absent or a value) or `nullable` (absent, null or a
+/// value), has a type that implements [`Field`], and has an example for the description. For a body that may be
+/// absent, write `read_optional` instead of `read`: see [`Fields`].
 macro_rules! body {
     (
         $(#[doc = $doc:literal])*
@@ -190,7 +192,7 @@ macro_rules! body {
         impl $crate::http::Input for $name {
             fn read(request: &$crate::http::Request, problems: &mut $crate::http::Problems) -> Option<Self> {
                 let mut fields = $crate::http::Fields::$read(request, problems)?;
-                // All of them, so that every problem is found.
+                // Reads all fields before it returns, so that every problem is found.
                 $(let $field = fields.$kind(stringify!($field));)*
                 Some(Self { $($field: $field?),* })
             }
@@ -235,8 +237,8 @@ macro_rules! body_field {
 }
 pub(crate) use body_field;
 
-/// The object in the body. The inner error is one problem among those of the request; the outer
-/// one stands alone.
+/// The object in the body. The inner error is one problem of several that are reported together. The outer error is
+/// reported alone.
 fn object(request: &Request) -> crate::Result<Result<Map<String, Value>, Problem>> {
     let body = request.body()?;
     if body.is_empty() {
@@ -266,7 +268,7 @@ fn is_json(content_type: &str) -> bool {
     essence.strip_prefix("application/").is_some_and(is_subtype)
 }
 
-/// The problem of a body that is not JSON: the message names what was expected and quotes nothing.
+/// The problem of a body that is not JSON. Its message says what was expected, and quotes nothing of the body.
 fn malformed(text: &str, error: &serde_json::Error) -> Problem {
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let position = if error.is_eof() { text.len() } else { before + error.column().saturating_sub(1) };

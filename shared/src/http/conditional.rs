@@ -8,23 +8,23 @@ use super::{Header, Input, Problems, Request};
 #[cfg(feature = "openapi")]
 use crate::openapi::ErrorResponse;
 
-/// A resource whose every version has a tag of its own.
+/// A resource with a version. Each version has its own entity tag.
 pub trait Versioned: Serialize {
     /// The version.
     fn version(&self) -> Version;
 }
 
-/// A version of a resource: a number that only grows.
+/// The version of a resource: a number that only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version(pub i64);
 
 impl Version {
-    /// The entity tag, which is a strong one: the same tag is the same bytes.
+    /// The entity tag, which is strong: equal tags mean equal bytes.
     pub(super) fn tag(self) -> String {
         format!("\"{:x}\"", self.0)
     }
 
-    /// The version of a tag. Weak ones, and those that this API has not made, are of none.
+    /// The version that a tag stands for. `None` for a weak tag, and for a tag that this API did not make.
     fn from_etag(tag: &str) -> Option<Self> {
         let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
         let version = Self(i64::from_str_radix(digits, 16).ok()?);
@@ -32,17 +32,17 @@ impl Version {
     }
 }
 
-/// Which versions a change may be made to (`If-Match`).
+/// The versions that a change may be made to (`If-Match`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
-    /// Whichever there is.
+    /// Any version.
     Any,
     /// One of these.
     Versions(Vec<Version>),
 }
 
 impl IfMatch {
-    /// The versions, when not every one will do.
+    /// The versions, or `None` if any version will do.
     #[must_use]
     pub fn versions(&self) -> Option<&[Version]> {
         if let Self::Versions(versions) = self { Some(versions) } else { None }
@@ -68,7 +68,7 @@ impl Input for IfMatch {
     }
 }
 
-/// Whether the client has this version already (`If-None-Match`, where a weak tag is as good).
+/// Whether the client has this version already (`If-None-Match`). Weak tags count too.
 pub(super) fn is_known(request: &Request, version: Version) -> bool {
     let tags = request.header(Header::IfNoneMatch).unwrap_or_default().split(',').map(str::trim);
     tags.into_iter().any(|tag| tag == "*" || Version::from_etag(tag.strip_prefix("W/").unwrap_or(tag)) == Some(version))

@@ -1,5 +1,5 @@
-//! Cross-origin requests, as the [Fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol)
-//! has them: allowed for the configured origins, with credentials.
+//! Cross-origin requests, as in the [Fetch standard](https://fetch.spec.whatwg.org/#http-cors-protocol): allowed for
+//! the configured origins, with credentials.
 
 use super::{Header, Request, Response};
 use crate::{config::Origins, routes::ROUTES};
@@ -36,8 +36,8 @@ impl Cors {
     }
 }
 
-/// The answer to a preflight, when the request is one. It does not say whether the origin is
-/// allowed: that is said in every answer.
+/// The answer to a preflight, or `None` if the request is not a preflight. `Cors::apply` adds whether the origin is
+/// allowed, as in every answer.
 #[must_use]
 pub fn preflight(request: &Request) -> Option<Response> {
     let is_preflight = request.method() == "OPTIONS"

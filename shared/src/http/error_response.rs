@@ -1,4 +1,4 @@
-//! What a caller is told, and what the log is told, when a request is not answered as asked.
+//! The answer to a request that failed, and what the log says about it.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::{Problem, Response};
 use crate::{Error, telemetry};
 
-/// How many seconds a client should wait before it tries a database that is away again. A Neon
-/// compute that was suspended is back within one.
+/// How many seconds a client should wait before it tries again when the database is away. A suspended Neon compute
+/// is back within one second.
 const RETRY_AFTER: &str = "1";
 
-/// The same where somebody has to do something first.
+/// The same when an operator must act first.
 const RETRY_AFTER_OPERATOR: &str = "60";
 
 impl From<Error> for Response {
@@ -43,7 +43,7 @@ impl From<Error> for Response {
 }
 
 impl Error {
-    /// The reason of a refusal and the causes of a failure.
+    /// Why a request was refused, and the causes of a failure.
     pub(crate) fn for_log(&self) -> (Option<&'static str>, Vec<String>) {
         match self {
             Self::Unauthenticated(reason) => (Some(reason), Vec::new()),

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::{Header, HttpEvent};
 
-/// Every sample event of a route, by its path.
+/// Every sample event of a route, with its path.
 fn events() -> Vec<(String, String)> {
     let mut events = Vec::new();
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../events"));
     for function in fs::read_dir(folder).unwrap() {
-        // There is a page about them, too.
+        // `events/` also has a file: `fixture.sql`.
         let Ok(files) = fs::read_dir(function.unwrap().path()) else { continue };
         for file in files {
             let path = file.unwrap().path();

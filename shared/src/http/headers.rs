@@ -1,4 +1,4 @@
-//! The headers of a request that this API looks at.
+//! The headers of a request that this API reads.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use serde::{
 /// A header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
-    /// Whom a preflight asks for.
+    /// The headers that the request after a preflight will send.
     AccessControlRequestHeaders,
-    /// What a preflight asks for.
+    /// The method that the request after a preflight will use.
     AccessControlRequestMethod,
-    /// How the answer may be compressed.
+    /// The compression that the client accepts.
     AcceptEncoding,
     /// The bearer token.
     Authorization,
-    /// What the body is.
+    /// The media type of the body.
     ContentType,
-    /// The client's name for a create.
+    /// The client's key for a create that it may send again.
     IdempotencyKey,
-    /// The versions that a change is for.
+    /// The versions that the change is meant for.
     IfMatch,
     /// The versions that the client has.
     IfNoneMatch,
@@ -46,18 +46,18 @@ const NAMES: [(&str, Header); 10] = [
 ];
 
 impl Header {
-    /// Its name is the same in any case (RFC 9110, section 5.1).
+    /// The header with this name, in any case (RFC 9110, section 5.1).
     fn of_name(name: &str) -> Option<Self> {
         NAMES.into_iter().find_map(|(known, header)| known.eq_ignore_ascii_case(name).then_some(header))
     }
 }
 
-/// Those that a request has. The others are not kept.
+/// The headers of a request, without those that this API does not read.
 #[derive(Debug, Default)]
 pub(super) struct Headers(Vec<(Header, String)>);
 
 impl Headers {
-    /// The value of one. API Gateway joins those of repeated ones with commas.
+    /// The value of a header. API Gateway joins the values of repeated headers with commas.
     pub(super) fn get(&self, header: Header) -> Option<&str> {
         self.0.iter().find_map(|(other, value)| (*other == header).then_some(value.as_str()))
     }
@@ -90,7 +90,7 @@ impl<'de> Visitor<'de> for All {
     }
 }
 
-/// The name of a header, and none when it is not looked at.
+/// The name of a header, or `None` if this API does not read the header.
 struct Name(Option<Header>);
 
 impl<'de> Deserialize<'de> for Name {

@@ -8,10 +8,10 @@ use crate::Error;
 
 const HEADER: &str = "idempotency-key";
 
-/// The longest key.
+/// The maximum length of a key, in characters.
 const MAX_LENGTH: usize = 255;
 
-/// What a client calls a request that it may have to send again.
+/// The client's name for a request that it may send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -22,7 +22,7 @@ impl IdempotencyKey {
         &self.0
     }
 
-    /// The error for a key that stands for another request.
+    /// The error for a key that was sent before, with another request.
     #[must_use]
     pub fn reused_error(&self) -> Error {
         Error::Invalid(vec![problem("the key was sent with another body before", &self.0)])

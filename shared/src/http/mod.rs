@@ -1,5 +1,4 @@
-//! HTTP as API Gateway hands it over: requests in, answers out. Only this module knows status
-//! codes.
+//! HTTP requests and answers, as API Gateway represents them. Only this module knows status codes.
 
 mod body;
 mod conditional;

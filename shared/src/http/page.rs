@@ -1,26 +1,26 @@
-//! The body of a list, as long as Lambda lets it be.
+//! The body of a list, within Lambda's limit.
 
 use serde::Serialize;
 
-/// The longest body of a list, in bytes.
+/// The maximum size of a list's body, in bytes.
 const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
 
-/// The longest body as a string within Lambda's answer, in bytes: an answer may have
-/// [6 MB](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) in all, and
-/// every quotation mark and backslash counts twice there. The rest is for status and headers.
+/// The maximum size of the body as a string within Lambda's answer, in bytes. An answer may have
+/// [6 MB](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html) in all, and each quotation mark
+/// and each backslash counts twice there. The rest is for status and headers.
 const MAX_ESCAPED_BYTES: usize = 6 * 1024 * 1024 - 64 * 1024;
 
-/// The beginning of a list: as many items as fit into an answer.
+/// The beginning of a list: as many items as fit.
 #[derive(Debug)]
 pub struct Page {
     /// A JSON array.
     pub body: String,
-    /// How many items it has.
+    /// The number of items in the body.
     pub length: usize,
 }
 
 impl Page {
-    /// Takes items until one does not fit.
+    /// Takes items until the next item does not fit.
     pub fn of<T: Serialize>(items: &[T]) -> Self {
         Self::within(items, MAX_BODY_BYTES, MAX_ESCAPED_BYTES)
     }
@@ -46,7 +46,7 @@ impl Page {
             length += 1;
         }
         body.push(b']');
-        // JSON is UTF-8.
+        // Cannot fail: JSON is UTF-8.
         Self { body: String::from_utf8(body).unwrap_or_default(), length }
     }
 }

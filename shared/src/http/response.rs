@@ -1,4 +1,4 @@
-//! An answer, and how API Gateway wants it.
+//! An answer, in the format of API Gateway.
 
 use std::borrow::Cow;
 
@@ -25,11 +25,11 @@ pub struct Response {
     headers: Vec<(&'static str, Cow<'static, str>)>,
     is_base64_encoded: bool,
     body: AnyBody,
-    /// None; `cargo lambda watch` takes no answer without the field.
+    /// Always empty. `cargo lambda watch` refuses an answer without the field.
     cookies: [&'static str; 0],
 }
 
-/// A body that was made for this answer, or one that is the same in every answer.
+/// A body that was made for this answer, or a constant body.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum AnyBody {
@@ -53,22 +53,22 @@ pub struct Health {
     status: &'static str,
 }
 
-/// What the page of the documentation may do: run what is in it and talk to this API.
+/// The rights of the page of the documentation: to run its own scripts and styles, and to call this API.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
     img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// How long browsers and proxies keep what is everybody's and only a deployment changes: an hour.
+/// One hour, in browsers and proxies, for answers that are the same for everybody and change only with a deployment.
 const CACHED: &str = "public, max-age=3600";
 
-/// The most headers that an answer has.
+/// The maximum number of headers of an answer.
 const MAX_HEADERS: usize = 16;
 
 impl Response {
     /// The status of success.
     pub(crate) const OK: u16 = 200;
-    /// The status of a success that made something.
+    /// The status after something was created.
     pub(crate) const CREATED: u16 = 201;
-    /// The status of a version that the client has already.
+    /// The status for a client that has the version already.
     pub(crate) const NOT_MODIFIED: u16 = 304;
 
     /// 200 with a body.
@@ -95,7 +95,7 @@ impl Response {
         Self::ok(body).with_tag(body)
     }
 
-    /// The same, or 304 when the client has that version.
+    /// 200 with a version of a resource, or 304 if the client has that version.
     #[must_use]
     pub fn version_unless_known(body: &impl Versioned, request: &Request) -> Self {
         if is_known(request, body.version()) {
@@ -105,8 +105,8 @@ impl Response {
         }
     }
 
-    /// 201 with what was created and the path of the API where it is, and whether that was by the same request
-    /// before.
+    /// 201 with the created resource and its path. `is_replay` adds a header which says that an earlier request with
+    /// the same key created it.
     #[must_use]
     pub fn created(request: &Request, path: &str, body: &impl Versioned, is_replay: bool) -> Self {
         let mut response = Self::json(Self::CREATED, body).with_tag(body);
@@ -122,7 +122,7 @@ impl Response {
         self
     }
 
-    /// 200 with a body that is JSON already, and the path of the API where the page after it is.
+    /// 200 with a body that is JSON already. `next` is the path of the next page.
     #[must_use]
     pub fn page(request: &Request, body: String, next: Option<String>) -> Self {
         let mut response = Self::new(200, "application/json", body);
@@ -133,7 +133,7 @@ impl Response {
         response
     }
 
-    /// 200 with a JSON document that only a deployment changes.
+    /// 200 with a JSON document that changes only with a deployment.
     #[must_use]
     pub fn document(body: ConstantBody) -> Self {
         let mut response = Self::constant("application/json", body);
@@ -141,7 +141,7 @@ impl Response {
         response
     }
 
-    /// 200 with a page.
+    /// 200 with an HTML page.
     #[must_use]
     pub fn html(body: ConstantBody) -> Self {
         let mut response = Self::constant("text/html; charset=utf-8", body);
@@ -151,7 +151,7 @@ impl Response {
         response
     }
 
-    /// 200 with a page that is compressed with gzip.
+    /// 200 with an HTML page that is compressed with gzip.
     #[must_use]
     pub fn html_gzip(body: ConstantBody) -> Self {
         let mut response = Self::html(body);
@@ -181,7 +181,8 @@ impl Response {
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
             Ok(body) => Self::new(status, "application/json", body),
-            // Only a map with keys that are no strings, or a failing `Serialize`: neither exists here.
+            // Serializing fails only for a map with keys that are not strings, or in `Serialize` itself. No type
+            // here does that.
             Err(_) => Self::new(500, "application/json", r#"{"detail":"Server error"}"#),
         }
     }
@@ -201,7 +202,7 @@ impl Response {
         Self { status, headers: Vec::with_capacity(MAX_HEADERS), is_base64_encoded, body, cookies: [] }
     }
 
-    /// Leaves the headers alone, for HEAD (RFC 9110, section 9.3.2).
+    /// Empties the body and keeps the headers, for HEAD (RFC 9110, section 9.3.2).
     pub(crate) fn remove_body(&mut self) {
         self.body = AnyBody::Made("".into());
         self.is_base64_encoded = false;
@@ -213,7 +214,7 @@ impl Response {
         self.status
     }
 
-    /// Whether the API failed, rather than the client.
+    /// Whether the answer means that the API failed.
     pub(crate) fn is_failure(&self) -> bool {
         self.status >= 500
     }
@@ -223,7 +224,7 @@ impl Response {
         self.status == 401
     }
 
-    /// Adds a header; one of the same name gives way.
+    /// Sets a header. A header of the same name is replaced.
     pub(crate) fn header(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
         let value = value.into();
         match self.headers.iter_mut().find(|(other, _)| *other == name) {
@@ -246,7 +247,8 @@ impl Response {
     }
 }
 
-/// As a map, without what is no value of a header (RFC 9110, section 5.5, and ASCII alone).
+/// Writes the headers as a map. Leaves out values that a header cannot have (RFC 9110, section 5.5), or that are not
+/// ASCII.
 fn sendable<S: Serializer>(headers: &[(&'static str, Cow<'static, str>)], serializer: S) -> Result<S::Ok, S::Error> {
     let is_sendable = |value: &str| value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
     serializer.collect_map(headers.iter().filter(|(_, value)| is_sendable(value)).map(|(name, value)| (name, value)))

@@ -1,11 +1,12 @@
-//! Headers that every answer has for the sake of security, as
+//! Security headers of every answer, as
 //! [OWASP](https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers)
 //! recommends them for an API.
 
 use super::Response;
 
 const HEADERS: [(&str, &str); 5] = [
-    // What is one user's is for that user's browser alone, which asks before it shows it again.
+    // Answers belong to one user, so only that user's browser may cache them. It must revalidate before it uses
+    // them.
     ("cache-control", "private, no-cache"),
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("referrer-policy", "no-referrer"),
@@ -13,7 +14,7 @@ const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-/// Adds those that the answer does not have already.
+/// Adds the security headers that the answer does not have yet.
 pub(crate) fn add_security_headers(response: &mut Response) {
     for (name, value) in HEADERS {
         if !response.has_header(name) {

@@ -1,4 +1,4 @@
-//! The answers other than success: status and example are those of the error itself.
+//! The answers other than success. The error itself gives the status and the example.
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
@@ -15,25 +15,25 @@ use crate::{
 pub enum ErrorResponse {
     /// The body is not text.
     UnreadableBody,
-    /// No valid token.
+    /// There is no valid token.
     Unauthenticated,
-    /// Another user's path or task.
+    /// The path or the task is another user's.
     Forbidden,
-    /// No such task.
+    /// There is no such task.
     TaskNotFound,
-    /// The client has this version.
+    /// The client has this version already.
     NotModified,
-    /// The user has as many tasks as there may be.
+    /// The user has reached the maximum number of tasks.
     TooManyTasks,
     /// Other data keeps the user from being deleted.
     UserInUse,
     /// The task has another version.
     PreconditionFailed,
-    /// The body is larger than any valid one.
+    /// The body is larger than any valid body.
     BodyTooLarge,
-    /// Something does not fit.
+    /// The input is wrong.
     Invalid,
-    /// A fault of the API.
+    /// The API failed.
     Failed,
     /// The database is away.
     Unavailable,
@@ -55,12 +55,12 @@ impl ErrorResponse {
         Self::Unavailable,
     ];
 
-    /// The name of its component.
+    /// The name of this answer's component.
     pub(super) fn name(self) -> String {
         format!("{self:?}")
     }
 
-    /// What it means, and an error that is answered like this: none for [`Self::NotModified`], which is no error.
+    /// The description, and an error that gets this answer. [`Self::NotModified`] is not an error, so it has `None`.
     fn parts(self) -> (&'static str, Option<Error>) {
         let (description, error) = match self {
             Self::NotModified => return ("The client has this version.", None),
@@ -82,13 +82,13 @@ impl ErrorResponse {
         (description, Some(error))
     }
 
-    /// Its status code.
+    /// The status code.
     pub(super) fn status(self) -> u16 {
         self.parts().1.map_or(Response::NOT_MODIFIED, |error| Response::from(error).status())
     }
 }
 
-/// Every one of them, by name.
+/// All the answers, by name.
 pub(super) fn all(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let (error, invalid) = (generator.subschema_for::<ErrorBody>(), generator.subschema_for::<ValidationError>());
     let responses = ErrorResponse::ALL.into_iter().map(|response| {

@@ -1,7 +1,7 @@
-//! The description of the API, `/openapi.json`: made from the route table, and from the types that requests are
-//! read into and answers are made of.
+//! The description of the API, `/openapi.json`. It is made from the route table, from the types that requests are
+//! read into, and from the types of answers.
 //!
-//! It is made at development time (`cargo xtask generate`), and `docs` serves the file. So deployed functions are
+//! Developers make the file (`cargo xtask generate`), and the function `docs` serves it. So deployed functions are
 //! built without this module, which the feature `openapi` adds.
 
 mod error_responses;
@@ -19,8 +19,8 @@ pub(crate) use schemas::{nullable, object, optional, required};
 
 use crate::routes::ROUTES;
 
-/// The document, with integer ids of users and Better Auth's users table. [`crate::Description`] makes that of a
-/// deployment out of it.
+/// The document for integer user ids and Better Auth's users table. [`crate::Description`] adapts it to a
+/// deployment.
 #[must_use]
 pub fn document() -> Value {
     let mut settings = SchemaSettings::draft2020_12().for_serialize();

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::ErrorResponse;
 use crate::http::{Input, Response};
 
-/// What a route takes and answers, as it is found out: by what its handler reads, and by what it answers with.
+/// An operation: the parameters and body that the handler's input types read, and the answers. It is filled step by
+/// step.
 pub struct Operation<'a> {
     generator: &'a mut SchemaGenerator,
     tag: &'static str,
@@ -18,7 +19,7 @@ pub struct Operation<'a> {
 }
 
 impl<'a> Operation<'a> {
-    /// An operation that takes nothing, and answers nothing but that it failed.
+    /// An operation without parameters and without a success answer.
     pub(super) fn new(generator: &'a mut SchemaGenerator) -> Self {
         let mut operation = Self {
             generator,
@@ -33,37 +34,37 @@ impl<'a> Operation<'a> {
         operation
     }
 
-    /// What it is about, and what it does.
+    /// Sets the tag and the summary.
     pub(super) fn about(mut self, tag: &'static str, summary: &'static str) -> Self {
         (self.tag, self.summary) = (tag, summary);
         self
     }
 
-    /// More about it than its summary says.
+    /// Sets the description, which says more than the summary.
     pub(super) fn description(mut self, description: &'static str) -> Self {
         self.description = description;
         self
     }
 
-    /// It reads `T` from the request.
+    /// Adds what `T` reads from the request.
     pub(super) fn takes<T: Input>(mut self) -> Self {
         T::describe(&mut self);
         self
     }
 
-    /// It succeeds with a `T` as JSON and these headers besides the request's id.
+    /// Adds success: a `T` as JSON, with these headers and the request's id.
     pub(super) fn answers<T: JsonSchema>(mut self, what: &str, headers: &[&str]) -> Self {
         self.success::<T>(Response::OK, what, headers);
         self
     }
 
-    /// It makes a `T` and answers with it as JSON and these headers besides the request's id.
+    /// Adds success: a new `T` as JSON, with these headers and the request's id.
     pub(super) fn creates<T: JsonSchema>(mut self, what: &str, headers: &[&str]) -> Self {
         self.success::<T>(Response::CREATED, what, headers);
         self
     }
 
-    /// It succeeds with a page for people.
+    /// Adds success: an HTML page.
     pub(super) fn answers_html(mut self, what: &str) -> Self {
         self.response(Response::OK, what, &[], &json!({ "text/html": { "schema": { "type": "string" } } }));
         self
@@ -80,20 +81,20 @@ impl<'a> Operation<'a> {
         self.responses.insert(status.to_string(), response);
     }
 
-    /// It may answer with an error.
+    /// Adds an error that the operation may answer with.
     pub fn fails_with(&mut self, error: ErrorResponse) -> &mut Self {
         let reference = json!({ "$ref": format!("#/components/responses/{}", error.name()) });
         self.responses.insert(error.status().to_string(), reference);
         self
     }
 
-    /// The same, for a description that goes on.
+    /// As [`Operation::fails_with`], for a chain of calls.
     pub(super) fn or_fails_with(mut self, error: ErrorResponse) -> Self {
         self.fails_with(error);
         self
     }
 
-    /// It has a parameter in its path; what does not fit is refused.
+    /// Adds a parameter of the path, and the error for a bad value.
     pub fn in_path(&mut self, name: &str, description: &str, schema: &Value) {
         let schema = json!({
             "name": name, "in": "path", "required": true, "description": description, "schema": schema,
@@ -102,18 +103,18 @@ impl<'a> Operation<'a> {
         self.fails_with(ErrorResponse::Invalid);
     }
 
-    /// It reads a parameter of the query; what does not fit is refused.
+    /// Adds a parameter of the query, and the error for a bad value.
     pub fn query(&mut self, name: &str, description: &str, schema: &Value) {
         self.parameters.push(json!({ "name": name, "in": "query", "description": description, "schema": schema }));
         self.fails_with(ErrorResponse::Invalid);
     }
 
-    /// It reads a header.
+    /// Adds a header of the request.
     pub fn header(&mut self, name: &str, description: &str, schema: &Value) {
         self.parameters.push(json!({ "name": name, "in": "header", "description": description, "schema": schema }));
     }
 
-    /// It reads a body.
+    /// Adds the body, and the errors for a bad body.
     pub fn body<T: JsonSchema>(&mut self, is_required: bool) {
         let schema = self.generator.subschema_for::<T>();
         self.body = Some(json!({ "required": is_required, "content": { "application/json": { "schema": schema } } }));
@@ -123,7 +124,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// The operation as OpenAPI wants it.
+    /// The operation in OpenAPI's format.
     pub(super) fn into_json(self, id: &str) -> Value {
         let optional = [
             ("description", (!self.description.is_empty()).then(|| self.description.into())),
@@ -140,7 +141,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// A header of an answer by the name of its component, which is its own without hyphens.
+/// A header of an answer. `component` is the header's name without hyphens.
 pub(super) fn header(component: &str) -> (String, Value) {
     let name = match component {
         "RequestId" => "x-request-id",

@@ -1,4 +1,4 @@
-//! What each route is for, what it reads and what it answers with.
+//! The purpose, the input and the answers of each route.
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use crate::{
     users::{User, UserChanges},
 };
 
-/// What is particular to the operation of a route. What it takes is what its handler reads.
+/// Adds what is special to the operation of a route. The types in `takes` are those that the handler reads.
 #[rustfmt::skip] // A route is a paragraph.
 fn complete<'a>(operation: Operation<'a>, route: &Route) -> Operation<'a> {
     match route.function {
@@ -57,13 +57,13 @@ fn complete<'a>(operation: Operation<'a>, route: &Route) -> Operation<'a> {
             .answers_html("A page for people."),
         "docs" => operation.about("service", "Read this description")
             .answers::<Map<String, Value>>("An OpenAPI document.", &[]),
-        // A test says so.
+        // A test fails if a route ends up here.
         _ => operation,
     }
 }
 
 impl Operation<'_> {
-    /// It answers 304 to a client that has the version already.
+    /// Adds 304, for a client that has the version already.
     fn reads_versions(mut self) -> Self {
         let description = "The versions that the client has: 304 when the task is one of them.";
         self.header("If-None-Match", description, &json!({ "type": "string" }));
@@ -71,7 +71,7 @@ impl Operation<'_> {
     }
 }
 
-/// The operation of a route as OpenAPI wants it, with what the route itself says: its user, its token.
+/// The operation of a route in OpenAPI's format, with the user id and the token that the route needs.
 pub(super) fn describe(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let user_id = generator.subschema_for::<UserId>().to_value();
     let mut operation = Operation::new(generator);
@@ -89,7 +89,7 @@ pub(super) fn describe(route: &Route, generator: &mut SchemaGenerator) -> Value 
     json
 }
 
-/// The name that clients give the operation: `list-tasks` is `listTasks`.
+/// The operation's name in generated clients: `list-tasks` becomes `listTasks`.
 fn id(route: &Route) -> String {
     let name = if route.path == "/openapi.json" { "openapi" } else { route.function };
     let mut id = String::new();

@@ -1,4 +1,4 @@
-//! Types of the API as JSON Schema, with the bounds that the types have.
+//! JSON Schemas of the API's types, with the bounds of the types.
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ impl<const MIN: usize, const MAX: usize> JsonSchema for Text<MIN, MAX> {
     }
 }
 
-/// The id of a user, whose schema [`crate::Description`] replaces by that of a deployment's ids.
+/// The id of a user. [`crate::Description`] replaces this schema when a deployment has other ids.
 impl JsonSchema for UserId {
     fn schema_name() -> Cow<'static, str> {
         "UserId".into()
@@ -59,7 +59,7 @@ pub(crate) fn nullable<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema
     generator.subschema_for::<Option<T>>()
 }
 
-/// The schema of an object with these fields: name, whether it must be present, schema and example of each.
+/// The schema of an object. Each field has a name, whether it is required, a schema and an example.
 pub(crate) fn object(description: &str, fields: &[(&str, bool, Schema, Value)]) -> Schema {
     let properties = fields.iter().map(|(name, _, schema, example)| {
         let mut schema = schema.clone();
@@ -75,7 +75,7 @@ pub(crate) fn object(description: &str, fields: &[(&str, bool, Schema, Value)]) 
     schema
 }
 
-/// The headers of answers, by the names of their components.
+/// The headers of answers, by component name.
 pub(super) fn headers() -> Value {
     json!({
         "RequestId": {

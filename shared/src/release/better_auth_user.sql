@@ -1,6 +1,6 @@
--- Better Auth's own table, in exactly its own words, with ids as its advanced.database.generateId has them, so that it does not matter
--- whose migration runs first: Better Auth adds its other tables beside it. One that is there stays as it
--- is, and nothing of ours depends on it but a foreign key.
+-- Better Auth's own table, as Better Auth would create it, with ids as advanced.database.generateId makes them. So
+-- it does not matter which migration runs first: Better Auth adds its other tables beside this one. A table that
+-- exists already stays as it is, and only a foreign key of ours depends on it.
 CREATE TABLE "user" (
     "id"            {{id}} NOT NULL PRIMARY KEY,
     "name"          TEXT NOT NULL,

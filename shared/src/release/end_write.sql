@@ -1,4 +1,4 @@
-    -- A server that stood still in the middle commits nothing afterwards.
+    -- A server that stood still during the write must not commit it after the deadline.
     clock := clock_timestamp();
     IF (clock <= deadline) IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'TA001', MESSAGE = 'too late to commit';

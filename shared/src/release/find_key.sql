@@ -1,4 +1,5 @@
-        -- The age is no condition of the query: with it, the plan for an empty table reads a user's keys by age.
+        -- The query has no condition on the age. With one, the plan for an empty table would read all keys of a user
+        -- by age.
         SELECT k.fingerprint, k.task_id, k.created_at INTO fingerprint, id, created_at
         FROM task_api.idempotency_key AS k
         WHERE k.user_id = caller AND k.key = new_key;

@@ -1,5 +1,5 @@
--- What is not as `up` made it, so that routes fail or policies are not in force; NULL when all is well.
--- Called by the routes' login, which is SESSION_USER here.
+-- What differs from what `up` created, so that routes fail or policies are not in force. NULL when all is well. The
+-- routes' login calls it, which is SESSION_USER here.
 CREATE FUNCTION {{functions}}.health() RETURNS TEXT
 LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}}
 AS $$
@@ -21,7 +21,7 @@ BEGIN
         WHEN EXISTS (
             SELECT FROM pg_roles AS r
             WHERE r.rolcanlogin AND NOT r.rolsuper
-              -- From 16 on, whoever made a role keeps ADMIN OPTION on it, which by itself opens nothing.
+              -- Since version 16, the creator of a role keeps ADMIN OPTION on it. That alone gives no access.
               AND (
                   pg_has_role(r.oid, CURRENT_USER::REGROLE, 'USAGE')
                   OR pg_has_role(

@@ -1,60 +1,62 @@
-//! The functions of this release: their SQL, as `up` puts it into the database.
+//! The SQL functions of this release, which the migrate function's action `up` creates in the database.
 //!
-//! SQL is deployed like code. The functions of a release are in a schema of their own, named by their
-//! text, so that those of the release before go on calling theirs while the new ones take over, and a
-//! release that is rolled back finds its own again.
+//! SQL is deployed like code. The functions of a release are in their own schema, named by a hash of their SQL. So
+//! the functions of the release before keep their SQL functions while the new ones take over, and a release that is
+//! rolled back finds its own again.
 
 use crate::{auth::UserIds, db::RELEASE_SCHEMA, tasks};
 
-/// The most idempotency keys of a user that count, the newest.
+/// How many idempotency keys of a user count: the newest.
 pub const MAX_IDEMPOTENCY_KEYS: u32 = 1000;
 
-/// Functions that belong to the migrations' user, and that the role may execute: the only ways to the users
-/// table and to what policies hide.
+/// The functions that belong to the migrations' user and that the role may execute. They are the only ways to the
+/// users table and to rows that policies hide.
 const ACCESS: [&str; 2] = [include_str!("access/users.sql"), include_str!("access/missing_reason.sql")];
 const ACCESS_WITHOUT_USERS: [&str; 2] =
     [include_str!("access/no_users.sql"), include_str!("access/missing_reason.sql")];
 
-/// Functions that belong to the role and run as it: every `.sql` file of the stores. `build.rs` lists them.
+/// The functions that belong to the role and run as it: every `.sql` file in `tasks` and `users`. `build.rs` lists
+/// them.
 const OPERATIONS: &[&str] = include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
-/// Tells whether this release can be served.
+/// The function that checks whether this release can be served.
 const HEALTH: &str = include_str!("health.sql");
 
-/// What a function runs with. `pg_temp` comes last, or else temporary tables of the caller's would come first.
+/// The settings of a function. `pg_temp` comes last, because otherwise a caller's temporary tables would come first.
 const SEARCH_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
-/// The same for lists: left to itself, the planner would go on planning them for each caller, as it takes a list
-/// for cheaper whose length it knows. Of a single row it keeps the plan by itself.
+/// The settings of a list function. They force a plan that is kept, because the planner would make a new plan for
+/// each caller: it estimates a list with a known length as cheaper. For functions that return one row, it keeps the
+/// plan by itself.
 const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan";
 
-/// Sets who calls, among the declarations of each operation.
+/// Sets the caller. It is one of the declarations of each operation.
 const SET_CALLER: &str = include_str!("set_caller.sql");
 
-/// Looks an idempotency key up.
+/// Looks up an idempotency key.
 const FIND_KEY: &str = include_str!("find_key.sql");
 
-/// What every write begins and ends with.
+/// The beginning and the end of every write.
 const BEGIN_WRITE: &str = include_str!("begin_write.sql");
 const END_WRITE: &str = include_str!("end_write.sql");
 
-/// The functions in [`ACCESS`].
+/// The names of the functions in [`ACCESS`].
 const ACCESS_NAMES: &str = "'user_exists', 'user_lock', 'user_get', 'user_update', 'user_delete', 'missing_reason'";
 
-/// What tells whether somebody changed what `up` made.
+/// The queries that show whether somebody changed what `up` made.
 const FINGERPRINT: &str = include_str!("fingerprint.sql");
 const TABLES_FINGERPRINT: &str = include_str!("tables_fingerprint.sql");
 
-/// What `up` fills the texts in with.
+/// The values for the placeholders `{{…}}` in the SQL files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     /// The role that the functions belong to.
     pub role: String,
-    /// The role that routes log in as, quoted, or `CURRENT_USER`; or several with commas between them.
+    /// The role that routes log in as: quoted, or `CURRENT_USER`. Several roles are separated by commas.
     pub login: String,
     /// The kind of ids that users have.
     pub user_ids: UserIds,
-    /// The users table, if there is one.
+    /// The users table. `None` if there is none.
     pub users: Option<Users>,
 }
 
@@ -65,20 +67,21 @@ pub struct Users {
     pub table: String,
     /// Its column for the name, quoted.
     pub name: Option<String>,
-    /// For the e-mail address.
+    /// Its column for the e-mail address.
     pub email: Option<String>,
-    /// For the address of a picture.
+    /// Its column for the address of a picture.
     pub image: Option<String>,
-    /// For whether the e-mail address was verified, and whether that column is the time of it instead.
+    /// Its column that says whether the e-mail address was verified. True if that column is a time instead of a
+    /// boolean.
     pub email_verified: Option<(String, bool)>,
-    /// For when the user was made.
+    /// Its column for when the user was created.
     pub created_at: Option<String>,
-    /// For when the user was changed.
+    /// Its column for when the user was last changed.
     pub updated_at: Option<String>,
 }
 
 impl Users {
-    /// What is shown of the row `u`.
+    /// The expressions for the columns of the row `u`.
     fn columns(&self) -> String {
         let text = |column: &Option<String>, kind: &str| match column {
             Some(column) => format!("u.{column}::{kind}"),
@@ -100,31 +103,31 @@ impl Users {
         .join(", ")
     }
 
-    /// The SET clause of a change of the row `u`.
+    /// The SET clause for changing the row `u`.
     fn changes(&self) -> String {
         let name = self.name.as_ref().map(|column| format!("{column} = COALESCE(new_name, u.{column})"));
         let image = self.image.as_ref();
         let image = image.map(|column| format!("{column} = CASE WHEN set_image THEN new_image ELSE u.{column} END"));
         let updated_at = self.updated_at.as_ref().map(|column| format!("{column} = CURRENT_TIMESTAMP"));
         let changes: Vec<_> = [name, image, updated_at].into_iter().flatten().collect();
-        // There is always something to set.
+        // The clause must set something, even if the table has no column to change.
         if changes.is_empty() { "id = u.id".to_owned() } else { changes.join(", ") }
     }
 }
 
-/// Makes Better Auth's users table; `{{id}}` is the type of its ids.
+/// Creates Better Auth's users table. `{{id}}` is the type of its ids.
 pub const BETTER_AUTH_TABLE: &str = include_str!("better_auth_user.sql");
 
-/// What `up` runs, filled in.
+/// The SQL that `up` runs, with the placeholders filled in.
 impl Names {
-    /// Makes the role that the functions belong to, unless it is there.
+    /// Creates the role that the functions belong to, if it is missing.
     #[must_use]
     pub fn make_role(&self) -> String {
         self.fill(include_str!("role.sql"))
     }
 
-    /// Makes what guards the tables: the foreign key to the users table, row-level security, and what the
-    /// role may do.
+    /// Creates the protection of the tables: the foreign key to the users table, row-level security, and the role's
+    /// privileges.
     #[must_use]
     pub fn guard_tables(&self) -> String {
         let mut parts = vec![include_str!("no_users_table.sql")];
@@ -135,7 +138,7 @@ impl Names {
         parts.into_iter().map(|text| self.fill(text)).collect::<Vec<_>>().join("\n")
     }
 
-    /// Makes the functions, in a schema that is there and empty, and says who owns them and may call them.
+    /// Creates the functions in a schema that exists and is empty, and sets their owners and who may call them.
     #[must_use]
     pub fn make_functions(&self) -> String {
         let access = if self.users.is_some() { &ACCESS } else { &ACCESS_WITHOUT_USERS };
@@ -148,19 +151,19 @@ impl Names {
         sql + &self.let_login_call()
     }
 
-    /// Says who owns the functions, and that the login may call them; other logins that may go on doing so.
+    /// Sets the owners of the functions, and lets the login call them. Other logins keep the right to call them.
     #[must_use]
     pub fn let_login_call(&self) -> String {
         self.fill(include_str!("privileges.sql"))
     }
 
-    /// A query for what the functions are now.
+    /// A query for the fingerprint of the functions as they are now.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.fill(FINGERPRINT)
     }
 
-    /// A query for what guards the tables now.
+    /// A query for the fingerprint of the tables' protection as it is now.
     #[must_use]
     pub fn tables_fingerprint(&self) -> String {
         self.fill(TABLES_FINGERPRINT)

@@ -1,4 +1,4 @@
--- Who may call the functions: nobody, then those that are named. EXECUTE is PUBLIC's by default.
+-- Who may call the functions. By default PUBLIC may, so this revokes everything first.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {{functions}} FROM PUBLIC;
 GRANT CREATE, USAGE ON SCHEMA {{functions}} TO {{role}};
 DO $$
@@ -11,11 +11,11 @@ BEGIN
         WHERE p.pronamespace = '{{functions}}'::REGNAMESPACE
     LOOP
         IF routine.is_access THEN
-            -- They stay the migrations' user's, who may read the users table.
+            -- These keep the migrations' user as their owner, because that user may read the users table.
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {{role}}', routine.signature);
         ELSE
             EXECUTE format('ALTER FUNCTION %s OWNER TO {{role}}', routine.signature);
-            -- Afterwards, as the change of owner gives the old owner's privileges to the new one.
+            -- The grant comes after the change of owner, which gives the old owner's privileges to the new owner.
             IF routine.prosecdef THEN
                 EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO CURRENT_USER, {{login}}', routine.signature);
             END IF;

@@ -1,5 +1,5 @@
--- The role that the functions belong to. Roles are the server's: this one is named by the database, so
--- that another database's functions reach nothing here.
+-- The role that the functions belong to. A role exists on the whole server, so the name contains the database: the
+-- functions of another database must not reach anything here.
 DO $$
 BEGIN
     CREATE ROLE {{role}} NOLOGIN;

@@ -1,4 +1,4 @@
--- What the role may do with the tables. It owns none of them, and changes any column but these.
+-- The role's privileges on the tables. It owns no table, and may change every column except these.
 GRANT USAGE ON SCHEMA task_api TO {{role}};
 GRANT SELECT, INSERT, DELETE ON task_api.task, task_api.idempotency_key, task_api.task_owner TO {{role}};
 GRANT USAGE ON SEQUENCE task_api.task_id_seq TO {{role}};

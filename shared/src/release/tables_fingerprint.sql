@@ -1,5 +1,5 @@
--- What guards the tables: owners, policies, the role's privileges and the foreign keys. Whatever differs from how `up` made it
--- changes this.
+-- The fingerprint of the tables' protection: owners, policies, the role's privileges and the foreign keys. It
+-- changes when one of them differs from what `up` created.
 SELECT md5(string_agg(part, E'\n' ORDER BY part))
 FROM (
     SELECT concat_ws('|', c.relname, c.relowner::REGROLE, c.relrowsecurity, c.relforcerowsecurity) AS part

@@ -12,14 +12,13 @@ use crate::{
     timestamp,
 };
 
-/// Changes a task and answers the result.
+/// Changes a task and returns the result.
 ///
 /// # Errors
-/// As [`super::get`], and [`crate::Error::PreconditionFailed`] when it is none of the versions in
-/// `if_match`.
+/// As [`super::get`], and [`crate::Error::PreconditionFailed`] when the task's version is not in `if_match`.
 pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
-    // Every field: one that is added does not compile without its place here.
+    // Names every field, so that a new field does not compile without its place here.
     let TaskChanges { title, description, completed } = changes;
     let parameters: [Parameter; 6] = [
         (&id.0, Type::INT8),
@@ -35,8 +34,8 @@ pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, i
     Ok(from_write(owner, &row))
 }
 
-/// Completes a task or opens it again, as `completion` says; when it does not, completes one that
-/// is open and opens one that is completed.
+/// Completes a task or opens it again, as `completion` says. Without a value, it toggles: it completes an open task
+/// and opens a completed one.
 ///
 /// # Errors
 /// As [`update`].
@@ -51,27 +50,27 @@ pub async fn complete(db: &Db, owner: &Owner, id: TaskId, completion: &Completio
     Ok(from_write(owner, &row))
 }
 
-/// Deletes a task and answers what it was.
+/// Deletes a task and returns it as it was.
 ///
 /// # Errors
 /// As [`update`].
 pub async fn delete(db: &Db, owner: &Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
     let versions = versions(if_match);
     let parameters: [Parameter; 2] = [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
-    // A second time there would be no task.
+    // A second attempt would not find the task.
     let row = db.write(owner, Retry::Never, call!("delete_task($1, $2, $3, $4, $5)"), &parameters).await?;
     Outcome::of(&row).done()?;
     Ok(from_write(owner, &row))
 }
 
-/// The versions that a task may be; `None`, when it may be any.
+/// The versions that the task may have. `None` if any version will do.
 fn versions(if_match: &IfMatch) -> Option<Vec<DateTime<Utc>>> {
     let versions = if_match.versions()?;
     Some(versions.iter().filter_map(|version| timestamp::from_micros(version.0)).collect())
 }
 
-/// Whether a write may run twice that `is_idempotent` but for its condition: a second time there would be
-/// another version, which the condition does not fit.
+/// Whether a write may run twice. A condition forbids that even for an idempotent write: after the first run, the
+/// task has another version, which the condition does not allow.
 fn retry(if_match: &IfMatch, is_idempotent: bool) -> Retry {
     if is_idempotent && if_match.versions().is_none() { Retry::IfConnectionLost } else { Retry::Never }
 }

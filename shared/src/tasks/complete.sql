@@ -1,4 +1,4 @@
--- Completes a task or opens it again, as `set_completed` says; NULL toggles. `versions` as in update_task.
+-- Completes a task or opens it again, as `set_completed` says. NULL toggles. For `versions` see update_task.
 CREATE FUNCTION {{functions}}.complete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN set_completed BOOLEAN,
@@ -11,7 +11,7 @@ DECLARE
     {{set_caller}}
 BEGIN
     {{begin_write}}
-    -- updated_at always moves forward, also when the clock does not.
+    -- updated_at always moves forward, even when the clock does not.
     UPDATE task_api.task AS t
     SET completed  = COALESCE(set_completed, NOT t.completed),
         updated_at = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')

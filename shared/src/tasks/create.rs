@@ -1,4 +1,4 @@
-//! Creating a task, at most once for a key.
+//! Creating a task, and creating it only once for an idempotency key.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,20 +12,20 @@ use crate::{
     http::{Body, IdempotencyKey},
 };
 
-/// A task that was created, by this request or by the same one before.
+/// A new task, or the task that an earlier request with the same key created.
 #[derive(Debug)]
 pub struct Created {
     /// The task as it was when it was created.
     pub task: Task,
-    /// Whether that was before.
+    /// Whether an earlier request created it.
     pub is_replay: bool,
 }
 
-/// Creates a task, unless the owner has `max_tasks` of them.
+/// Creates a task, unless the owner has `max_tasks` tasks.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] when the owner is gone, [`Error::TaskLimitReached`], and what is wrong
-/// with a key that was sent with another task before.
+/// [`Error::Unauthenticated`] when the owner was deleted, [`Error::TaskLimitReached`], and [`Error::Invalid`] when
+/// the key was sent before with another task.
 pub async fn create(
     db: &Db,
     owner: &Owner,
@@ -33,7 +33,7 @@ pub async fn create(
     key: Option<&IdempotencyKey>,
     max_tasks: i32,
 ) -> Result<Created> {
-    // Every field: one that is added does not compile without its place here.
+    // Names every field, so that a new field does not compile without its place here.
     let NewTask { title, description } = task;
     let (key_text, fingerprint) = (key.map(IdempotencyKey::as_str), key.map(|_| task.fingerprint()));
     let parameters: [Parameter; 5] = [
@@ -43,7 +43,7 @@ pub async fn create(
         (&key_text, Type::TEXT),
         (&fingerprint, Type::BYTEA),
     ];
-    // The key is what makes a second time the same.
+    // With a key, a second attempt gets the answer of the first.
     let retry = if key.is_some() { Retry::IfConnectionLost } else { Retry::Never };
     let row = db.write(owner, retry, call!("create_task($1, $2, $3, $4, $5, $6, $7, $8)"), &parameters).await?;
     let is_replay = match (Outcome::of(&row), key) {
@@ -69,7 +69,7 @@ pub async fn create(
 }
 
 impl NewTask {
-    /// SHA-256 of everything that was sent, to tell the same request from another with its key.
+    /// SHA-256 of all the fields that were sent. It tells a repeated request from another request with the same key.
     fn fingerprint(&self) -> Vec<u8> {
         Sha256::digest(Value::Object(self.sent()).to_string()).to_vec()
     }

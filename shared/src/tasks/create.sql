@@ -1,7 +1,7 @@
--- Creates a task unless its owner has `max_tasks`. With a key, the same request sent again gets the
--- first answer ('replayed': id and created_at, the rest is in the request), and another request is
--- refused ('key_reused'). A key counts for 24 hours, and a user's newest {{max_keys}} count.
--- Creates of one user wait for each other at the row of task_owner, which is locked before all else.
+-- Creates a task, unless its owner has `max_tasks` tasks. With a key, a repeated request gets the first answer
+-- ('replayed': id and created_at, because the rest is in the request), and another request is refused
+-- ('key_reused'). A key counts for 24 hours, and only the newest {{max_keys}} keys of a user count. Creates of one
+-- user wait for each other at the row of task_owner.
 CREATE FUNCTION {{functions}}.create_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     IN new_title TEXT, IN new_description TEXT, IN max_tasks INTEGER, IN new_key TEXT, IN new_fingerprint BYTEA,
@@ -18,13 +18,13 @@ DECLARE
 BEGIN
     {{begin_write}}
 
-    -- The key may stand for a task already.
+    -- An earlier request with this key may have created a task.
     IF new_key IS NOT NULL THEN
         {{find_key}}
     END IF;
 
     IF id IS NULL THEN
-        -- Counts the task, which locks the owner's row.
+        -- Counts the task. This locks the owner's row.
         UPDATE task_api.task_owner AS o
         SET tasks = o.tasks + 1,
             keys  = CASE WHEN new_key IS NULL THEN o.keys ELSE o.keys + 1 END
@@ -45,7 +45,7 @@ BEGIN
             END IF;
         END IF;
 
-        -- Claims the key for the task, whose id it keeps.
+        -- Claims the key, which stores the id of the new task.
         IF outcome = 'ok' AND new_key IS NOT NULL THEN
             INSERT INTO task_api.idempotency_key AS k (user_id, key, fingerprint, task_id)
             VALUES (caller, new_key, new_fingerprint, nextval('task_api.task_id_seq'))
@@ -54,7 +54,7 @@ BEGIN
             WHERE k.created_at < yesterday
             RETURNING k.task_id INTO id;
             IF NOT FOUND THEN
-                -- Another request with this key came first, while this one waited for the owner's row.
+                -- Another request with this key came first, while this request waited for the owner's row.
                 UPDATE task_api.task_owner AS o SET tasks = o.tasks - 1, keys = o.keys - 1 WHERE o.user_id = caller;
                 outcome := 'key_taken';
             END IF;
@@ -68,7 +68,8 @@ BEGIN
             )
             RETURNING t.id, t.created_at INTO id, created_at;
         ELSIF new_key IS NOT NULL AND outcome <> 'no_user' THEN
-            -- The request that came first may have taken the last place as well.
+            -- The request that came first may also have used up the limit, so this looks the key up for every
+            -- outcome.
             {{find_key}}
         END IF;
     END IF;

@@ -1,7 +1,7 @@
--- The rare parts of create_task. They belong to {{role}} and run as their caller, create_task.
+-- The rare parts of create_task. They belong to {{role}} and run with the rights of create_task.
 
--- The owner's row when there is none to count in: it is made, or the tasks are counted anew, because
--- the limit was met by a number that deletes leave as it was. 'ok' has counted the new task.
+-- Handles an owner without a row, or with a count at the limit: creates the row, and counts the tasks again, because
+-- deletes do not lower the count. The outcome 'ok' means that the new task is counted.
 CREATE FUNCTION {{functions}}.make_room(
     IN caller {{user_id}}, IN max_tasks INTEGER, IN with_key BOOLEAN,
     OUT outcome TEXT, OUT keys INTEGER
@@ -14,7 +14,8 @@ DECLARE
 BEGIN
     PERFORM FROM task_api.task_owner AS o WHERE o.user_id = caller FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        -- The user first, as in a delete of the user: no deadlock, and no foreign key error.
+        -- Locks the user's row first, as a delete of the user does. So there is no deadlock and no foreign key
+        -- error.
         IF NOT {{functions}}.user_lock() THEN
             outcome := 'no_user';
             RETURN;
@@ -36,8 +37,8 @@ BEGIN
 END
 $$;
 
--- Removes up to 100 keys: those older than a day, and the oldest beyond {{max_keys}}. Its caller has
--- locked the owner's row.
+-- Removes up to 100 keys: keys older than a day, and the oldest keys beyond {{max_keys}}. The caller of this
+-- function has locked the owner's row.
 CREATE FUNCTION {{functions}}.remove_keys(caller {{user_id}}, keys INTEGER, new_key TEXT) RETURNS VOID
 LANGUAGE plpgsql VOLATILE {{search_path}}
 AS $$
@@ -47,7 +48,7 @@ DECLARE
     removed INTEGER;
 BEGIN
     IF counted > {{max_keys}} THEN
-        -- 1 for the key that is about to be written, if there is one.
+        -- Adds 1 for the new key, which is about to be written.
         SELECT count(*) + (new_key IS NOT NULL)::INTEGER INTO counted FROM task_api.idempotency_key AS k WHERE k.user_id = caller;
     END IF;
     DELETE FROM task_api.idempotency_key AS k
@@ -56,7 +57,7 @@ BEGIN
           SELECT e.key
           FROM task_api.idempotency_key AS e
           WHERE e.user_id = caller
-            -- An old key that is sent again is written anew.
+            -- An expired key that is sent again is not removed, because create_task overwrites it.
             AND e.key IS DISTINCT FROM new_key
             AND (e.created_at < CURRENT_TIMESTAMP - INTERVAL '24 hours' OR counted > {{max_keys}})
           ORDER BY e.created_at

@@ -1,5 +1,5 @@
--- Deletes a task and answers what it was. `versions` as in update_task. The owner's count stays: it is
--- an upper bound, so that a delete costs one row and waits for nobody but that row's writers.
+-- Deletes a task and returns it as it was. For `versions` see update_task. The owner's count stays as it is: it is
+-- an upper bound. So a delete writes one row, and waits only for other writes of that row.
 CREATE FUNCTION {{functions}}.delete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}

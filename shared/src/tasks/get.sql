@@ -1,4 +1,4 @@
--- One task of the caller's.
+-- Returns one task of the caller.
 CREATE FUNCTION {{functions}}.get_task(
     IN caller {{user_id}}, IN wanted BIGINT,
     OUT outcome TEXT, {{task_out}}

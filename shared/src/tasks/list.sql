@@ -1,6 +1,6 @@
--- A page of the caller's tasks in the usual order, after the task with the id `after`
--- (-9223372036854775808: from the start; no COALESCE here, which under policies is no index condition).
--- One row with the outcome 'no_user' when the caller is gone.
+-- A page of the caller's tasks in the default order, after the task with the id `after`. The first page has
+-- -9223372036854775808 as `after`: with COALESCE instead, policies would keep the condition from using the index.
+-- One row with the outcome 'no_user' when the caller was deleted.
 CREATE FUNCTION {{functions}}.list_tasks(caller {{user_id}}, after BIGINT, page INTEGER)
 RETURNS TABLE (outcome TEXT, {{task_types}})
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
@@ -12,8 +12,8 @@ BEGIN
     RETURN QUERY
     SELECT 'ok'::TEXT, {{task_columns}}
     FROM task_api.task AS t
-    -- One range of the index of user and id. With `user_id = caller` and the order of ids alone, the planner
-    -- takes the primary key where few users have most tasks, and reads everybody's.
+    -- The condition is one range of the index on user and id. With `user_id = caller` and the order of ids alone,
+    -- the planner would use the primary key when few users have most tasks, and read everybody's tasks.
     WHERE (t.user_id, t.id) > (caller, after) AND t.user_id <= caller
     ORDER BY t.user_id, t.id
     LIMIT page;

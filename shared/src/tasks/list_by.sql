@@ -1,7 +1,7 @@
--- A page of the caller's tasks in the order {{column}} {{direction}}, filtered; after the task with the
--- values `after` and `after_id` (NULL: from the start) and `skip` more. `up` makes one function of each
--- order, so that Postgres keeps a plan of each; cursor.rs fills in the order. `needle` is searched as it is,
--- in any case, in title and description.
+-- A filtered page of the caller's tasks in the order {{column}} {{direction}}. It begins after the task with the
+-- values `after` and `after_id` (NULL: from the start), and skips `skip` more tasks. `up` creates one function for
+-- each order, so that Postgres keeps a plan for each; cursor.rs fills in the order. `needle` is searched literally,
+-- in upper and lower case, in title and description.
 CREATE FUNCTION {{functions}}.list_tasks_by_{{column}}_{{direction}}(
     caller {{user_id}}, completed_is BOOLEAN, needle TEXT, after task_api.task.{{column}}%TYPE, after_id BIGINT,
     skip INTEGER, page INTEGER
@@ -12,10 +12,10 @@ AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
-    -- Bytes are compared many at a time. In the form of search_text; NULL: no search.
+    -- The search compares bytes, which is fast, with search_text in the same form. NULL means no search.
     bytes CONSTANT BYTEA := convert_to(lower(NULLIF(needle, '')), 'UTF8');
-    -- In the order of ids, a page begins at its cursor. (COALESCE in the query would be no index condition:
-    -- the planner does not count it as leakproof, and policies come first.)
+    -- In the order of ids, a page begins at its cursor. COALESCE must not be in the query: the planner does not
+    -- count it as leakproof, so policies would keep the condition from using the index.
     least CONSTANT BIGINT := COALESCE({{least_id}}, '-9223372036854775808'::BIGINT);
     greatest CONSTANT BIGINT := COALESCE({{greatest_id}}, '9223372036854775807'::BIGINT);
 BEGIN

@@ -1,9 +1,9 @@
-//! Tasks: what they are, and one function of the database per operation.
+//! Tasks, with one database function per operation.
 //!
-//! A task has an owner by its foreign key, so that whoever finds one need not look for the owner. A function
-//! that finds none says why in its row: the user is gone, the task is another's, or there is none. Changes
-//! are one `UPDATE` or `DELETE`, which waits for another at the row and then works on what that left behind,
-//! so that nothing is lost between reading and writing.
+//! A task belongs to an owner through a foreign key, so an operation that finds a task does not check its owner's
+//! row. An operation that finds no task returns the reason in its row: the user was deleted, the task is another
+//! user's, or there is no such task. A change is one `UPDATE` or `DELETE`. It waits at the row for another change to
+//! end, and then works on the result. So no change is lost between reading and writing.
 
 mod change;
 mod create;
@@ -43,7 +43,7 @@ pub type Title = Text<1, 200>;
 pub type Description = Text<0, 1000>;
 
 /// A task.
-// Its texts are its own, or those of the row that it was read from.
+// `T` is `String`, or `&str` for a text that belongs to the row that the task was read from.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema), schemars(rename = "Task"))]
 pub struct Task<T = String> {
@@ -64,7 +64,7 @@ pub struct Task<T = String> {
 }
 
 impl Task {
-    /// Where the task is.
+    /// The path of the task.
     #[must_use]
     pub fn path(&self) -> String {
         format!("/api/{}/tasks/{}", self.user_id.in_path(), self.id)
@@ -72,13 +72,13 @@ impl Task {
 }
 
 impl Versioned for Task {
-    /// The instant of the last change, which always moves forward.
+    /// The time of the last change, which always moves forward.
     fn version(&self) -> Version {
         Version(self.updated_at.timestamp_micros())
     }
 }
 
-/// The id in a path. One that is past 64 bits is `None`: SQL's NULL, which no row's id equals.
+/// The id of a task in a path. An id past 64 bits is `None`, which becomes NULL in SQL and equals no row's id.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskId(Option<i64>);
 
@@ -120,29 +120,30 @@ body! {
     }
 }
 
-/// One task.
+/// Returns a task.
 ///
 /// # Errors
 /// [`crate::Error::TaskNotFound`], [`crate::Error::Forbidden`] for another user's task, and
-/// [`crate::Error::Unauthenticated`] when the owner is gone.
+/// [`crate::Error::Unauthenticated`] when the owner was deleted.
 pub async fn get(db: &Db, owner: &Owner, id: TaskId) -> Result<Task> {
     let row = db.read_one(owner, call!("get_task($1, $2)"), &[(&id.0, Type::INT8)]).await?;
     Outcome::of(&row).done()?;
     Ok(from_read(owner, &row))
 }
 
-/// The task in a row of a function that reads: after its `outcome`.
+/// The task in a row of a function that reads. The first column is `outcome`.
 fn from_read<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
     from_columns(owner, row, 1)
 }
 
-/// The task in the row of a function that writes: after its `outcome` and `clock`.
+/// The task in a row of a function that writes. The first columns are `outcome` and `clock`.
 fn from_write<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
     from_columns(owner, row, 2)
 }
 
-/// The columns of a task in the rows of functions, in their order and with their types in Postgres, and what
-/// reads them. SQL writes `{{task_columns}}`, `{{task_out}}`, `{{task_types}}` and `{{task_into}}` for them.
+/// Defines the columns of a task in the rows of functions, with their Postgres types, in order, and the code that
+/// reads them. In SQL, `{{task_columns}}`, `{{task_out}}`, `{{task_types}}` and `{{task_into}}` stand for the
+/// columns.
 macro_rules! columns {
     ($($column:ident $kind:literal),* $(,)?) => {
         pub(crate) const COLUMNS: &[(&str, &str)] = &[$((stringify!($column), $kind)),*];

@@ -1,5 +1,5 @@
--- Changes what is given: a title or `completed` that is NULL stays, a description is set, also to
--- NULL, when `set_description` says so. `versions`: what `updated_at` may be now; NULL: anything.
+-- Changes a task. A title or `completed` that is NULL stays as it is. The description is set, even to NULL, if
+-- `set_description` is TRUE. `versions` lists the values that `updated_at` may have now; NULL allows any value.
 CREATE FUNCTION {{functions}}.update_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN,
@@ -12,7 +12,7 @@ DECLARE
     {{set_caller}}
 BEGIN
     {{begin_write}}
-    -- updated_at always moves forward, also when the clock does not.
+    -- updated_at always moves forward, even when the clock does not.
     UPDATE task_api.task AS t
     SET title       = COALESCE(new_title, t.title),
         description = CASE WHEN set_description THEN new_description ELSE t.description END,

@@ -1,4 +1,4 @@
--- Deletes the caller and, by the foreign keys, what is theirs.
+-- Deletes the caller. Foreign keys delete what belongs to the caller.
 CREATE FUNCTION {{functions}}.delete_me(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     OUT outcome TEXT, OUT clock TIMESTAMPTZ

@@ -1,4 +1,4 @@
--- The caller's own row of the users table.
+-- Returns the caller's row of the users table.
 CREATE FUNCTION {{functions}}.get_me(
     IN caller {{user_id}},
     OUT outcome TEXT, OUT name TEXT, OUT email TEXT, OUT image TEXT, OUT email_verified BOOLEAN,

@@ -1,4 +1,4 @@
-//! Users, in Better Auth's own table or in another.
+//! Users, in Better Auth's table or in another.
 
 use chrono::{DateTime, Utc};
 #[cfg(feature = "openapi")]
@@ -21,7 +21,7 @@ pub type Name = Text<1, 100>;
 pub type Image = Text<0, 2048>;
 
 /// A user.
-// Better Auth's table has everything but everybody's image. `None` stands for what another table has no column for.
+// In Better Auth's table only `image` may be null. In another table, a field without a column is `None`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(JsonSchema))]
 pub struct User {
@@ -50,20 +50,20 @@ body! {
     }
 }
 
-/// The owner.
+/// Returns the owner.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] when the user is gone.
+/// [`Error::Unauthenticated`] when the user was deleted.
 pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
     let row = db.read_one(owner, call!("get_me($1)"), &[]).await?;
     Outcome::of(&row).done()?;
     Ok(from_columns(owner, &row, 1))
 }
 
-/// Changes the owner and answers the result.
+/// Changes the owner and returns the result.
 ///
 /// # Errors
-/// As [`get`], and [`Error::Invalid`] when the users table has no column for what is to be changed.
+/// As [`get`], and [`Error::Invalid`] when the users table has no column for a change, or refuses the new value.
 pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<User> {
     let parameters: [Parameter; 3] =
         [(&changes.name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&changes.image, Type::TEXT)];
@@ -82,10 +82,10 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
     }
 }
 
-/// Deletes the owner and, by the foreign keys, their tasks, sessions and accounts.
+/// Deletes the owner. Foreign keys delete their tasks, sessions and accounts.
 ///
 /// # Errors
-/// As [`get`], and [`Error::UserInUse`] when rows of another table refer to the user and do not go too.
+/// As [`get`], and [`Error::UserInUse`] when rows of another table refer to the user and are not deleted with it.
 pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
     let row = match db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await {
         Err(error) if error.is_of_the_values() => return Err(Error::UserInUse),
@@ -94,7 +94,7 @@ pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
     Ok(Outcome::of(&row).done()?)
 }
 
-/// Whether the owner is still there.
+/// Checks that the owner exists.
 ///
 /// # Errors
 /// As [`get`].

@@ -1,4 +1,4 @@
--- Whether the caller is there: 401 comes before 403.
+-- Checks that the caller exists, because 401 comes before 403.
 CREATE FUNCTION {{functions}}.require_user(IN caller {{user_id}}, OUT outcome TEXT)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$

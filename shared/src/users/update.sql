@@ -1,5 +1,5 @@
--- Changes the caller's own row: a name that is NULL stays, the image is set, also to NULL, when
--- `set_image` says so. 'no_column', when the users table has none for what is to be changed.
+-- Changes the caller's row. A name that is NULL stays as it is. The image is set, even to NULL, if `set_image` is
+-- TRUE. The outcome is 'no_column' when the users table has no column for a change.
 CREATE FUNCTION {{functions}}.update_me(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     IN new_name TEXT, IN set_image BOOLEAN, IN new_image TEXT,

@@ -1,4 +1,4 @@
-//! Whether an answer is the recorded one.
+//! Compares an answer with the recorded answer.
 
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
@@ -7,7 +7,7 @@ use tests::Response;
 
 use super::data::{Binding, Case};
 
-/// What does not hold.
+/// The differences.
 pub fn check(case: &Case, response: &Response, changes: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let expected = &case.response;
@@ -54,9 +54,9 @@ pub fn check(case: &Case, response: &Response, changes: &Value) -> Vec<String> {
     problems
 }
 
-/// Whether two values are the same: timestamps as instants, and placeholders by their meaning. A task or a user (what
-/// has an `id`) may have fields that the recorded one does not have, as long as they are null: so the API can grow,
-/// and `openapi.json` says which fields there are.
+/// Whether two values are equal. Timestamps are compared as instants, and placeholders by their meaning. A task or a
+/// user (an object with an `id`) may have additional fields that are null. So the API can grow, and `openapi.json`
+/// says which fields exist.
 pub fn same(expected: &Value, got: &Value) -> bool {
     match (expected, got) {
         (Value::String(placeholder), _) if placeholder == "{{any}}" => true,
@@ -85,7 +85,7 @@ fn instant(value: &Value) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(value.as_str()?).ok().map(|at| at.to_utc())
 }
 
-/// A body without the position and wording of a JSON syntax error, which are the parser's own.
+/// A body without the position and the wording of a JSON syntax error, which depend on the parser.
 fn normal(body: &Value) -> Value {
     let mut body = body.clone();
     for error in body.get_mut("detail").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -98,7 +98,7 @@ fn normal(body: &Value) -> Value {
     body
 }
 
-/// The changes with the key of the row that was created.
+/// The changes, with the id of the created row filled in.
 fn with_new_id(changes: &Value, body: &Value) -> Value {
     let text = changes.to_string().replace("\"{{new_id}}\":", &format!("\"{}\":", body["id"]));
     serde_json::from_str(&text).expect("the changes")
@@ -107,12 +107,12 @@ fn with_new_id(changes: &Value, body: &Value) -> Value {
 fn header_holds(name: &str, expected: &str, got: &str, response: &Response) -> bool {
     let list = |text: &str| text.split(',').map(|part| part.trim().to_ascii_lowercase()).collect::<Vec<_>>();
     match name {
-        // More may be named. The API knows no method QUERY, and no private network.
+        // The answer may list more. The API does not support the method QUERY and private networks.
         "allow" | "vary" | "access-control-allow-methods" => list(expected)
             .iter()
             .filter(|part| !["query", "access-control-request-private-network"].contains(&part.as_str()))
             .all(|part| list(got).contains(part)),
-        // It may be relative.
+        // The location may be relative.
         "location" => {
             let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
             decoded(&expected.replace("http://{{host}}", "")) == decoded(got)
@@ -121,7 +121,7 @@ fn header_holds(name: &str, expected: &str, got: &str, response: &Response) -> b
     }
 }
 
-/// Type and place of each error of a 422.
+/// Type and place of each error in a 422.
 fn kinds(body: &Value) -> Vec<(Value, Value)> {
     let errors = body["detail"].as_array().into_iter().flatten();
     errors.map(|error| (error["type"].clone(), error["loc"][0].clone())).collect()

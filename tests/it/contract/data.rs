@@ -1,4 +1,4 @@
-//! The file of the vectors, and the requests in it.
+//! The file with the vectors, and the requests in it.
 
 use std::collections::BTreeMap;
 
@@ -130,7 +130,7 @@ impl Token {
     }
 }
 
-/// `now+N` as a number, `now+Ns` as a string, `now+N.5` as a float.
+/// Replaces `now+N` by a number, `now+Ns` by a string, and `now+N.5` by a float.
 fn resolve(claim: &mut Value) {
     let Some(offset) = claim.as_str().and_then(|text| text.strip_prefix("now")) else { return };
     let now = token::now();
@@ -139,7 +139,7 @@ fn resolve(claim: &mut Value) {
     } else if let Ok(offset) = offset.parse::<i64>() {
         (now + offset).into()
     } else {
-        // Exact: the time fits 53 bits.
+        // Exact, because the time fits 53 bits.
         #[allow(clippy::cast_precision_loss)]
         let now = now as f64;
         (now + offset.parse::<f64>().expect("an offset")).into()

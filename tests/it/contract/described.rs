@@ -1,4 +1,4 @@
-//! Whether an answer is one that `openapi.json` describes.
+//! Checks that `openapi.json` describes an answer.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,10 @@ pub struct Description {
 }
 
 impl Description {
-    /// The description that an API has of itself.
+    /// Reads the description that an API serves.
     pub async fn read(api: &Api) -> Self {
         let document = api.send(Request::new("GET", "/openapi.json")).await.json();
-        // For clients there may be more, for this test there is not: a field that nobody described is a problem.
+        // Clients must accept additional fields, but this test does not: a field without a description is a problem.
         let mut schemas = document["components"]["schemas"].clone();
         for schema in schemas.as_object_mut().expect("schemas").values_mut() {
             if schema["type"] == "object" && !schema["properties"].is_null() {
@@ -35,7 +35,7 @@ impl Description {
                     if schema.is_null() {
                         continue;
                     }
-                    // The schema's references lead into the document.
+                    // The schema's references point into the document.
                     schema["components"] = json!({ "schemas": schemas });
                     let validator = jsonschema::validator_for(&schema).expect("a schema");
                     validators.insert(format!("{} {path} {status}", method.to_uppercase()), validator);
@@ -46,7 +46,7 @@ impl Description {
         Self { document, validators }
     }
 
-    /// What the description does not say of an answer of a route; nothing for what is no route.
+    /// Why the description does not cover a route's answer. `None` if it does, or if the request has no route.
     pub fn problem(&self, request: &Request, response: &Response) -> Option<String> {
         let path = request.target.split('?').next().unwrap_or_default();
         let fits = |pattern: &str| {

@@ -1,7 +1,7 @@
-//! The golden vectors in `data/contract.json`, recorded from the FastAPI backend that this API
-//! replaces. What binds is said in each: `exact` in everything, `status` in the status and the
-//! kinds of errors, `free` in being an answer below 500 that stores nothing when it refuses. Every
-//! answer of a route is also one that `openapi.json` describes.
+//! The golden vectors in `data/contract.json`, recorded from the FastAPI backend that this API replaces. Each vector
+//! says what must match: for `exact` the whole answer, for `status` the status and the kinds of errors. For `free`,
+//! the status must be below 500, and a refusal must store nothing. `openapi.json` must also describe every answer of
+//! a route.
 
 mod compare;
 mod data;
@@ -18,7 +18,7 @@ use tests::{
 use data::{Binding, Case, Contract};
 use described::Description;
 
-/// The vectors are shared out among so many databases.
+/// The number of databases that share the vectors.
 const SHARDS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,7 +26,8 @@ async fn vectors_hold_behind_api_gateway() {
     check(Identity::DEFAULT, |api| api).await;
 }
 
-/// The same with the ids of the users in the fixture translated, and what was no integer another user's.
+/// The same vectors with the fixture's user ids translated to texts. A path that was not an integer is another
+/// user's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vectors_hold_with_ids_that_are_texts() {
     check(Identity { ids: UserIds::Text, users: Users::BetterAuth }, |api| api).await;
@@ -71,7 +72,7 @@ async fn check(identity: Identity, style: fn(Api) -> Api) {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Runs one case; answers what does not hold, and whether rows changed.
+/// Runs one case. Returns the differences, and whether rows changed.
 async fn run(api: &Api, contract: &Contract, description: &Description, case: &Case) -> (Vec<String>, bool) {
     let request = contract.request(case);
     let response = api.send(request.clone()).await;

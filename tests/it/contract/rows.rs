@@ -1,11 +1,11 @@
-//! The rows of the fixture, and what a case changed of them.
+//! The rows of the fixture, and the changes that a case makes.
 
 use serde_json::{Map, Value, json};
 use tests::postgres::Database;
 
 use super::data::Fixture;
 
-/// Makes the rows exactly the fixture's.
+/// Resets the rows to those of the fixture.
 pub async fn reset(database: &Database, fixture: &Fixture) {
     let records = |columns: &[String], rows: &[Vec<Value>]| {
         let record = |row: &Vec<Value>| columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>();
@@ -21,7 +21,7 @@ pub async fn reset(database: &Database, fixture: &Fixture) {
     }
 }
 
-/// The rows that differ from the fixture's, by table and id; null for one that is gone.
+/// The rows that differ from the fixture, by table and id. A deleted row is null.
 pub async fn changes(database: &Database, fixture: &Fixture) -> Value {
     let mut changes = Map::new();
     for (table, columns, rows) in

@@ -1,4 +1,4 @@
-//! The vectors for users with ids of another kind than the recorded ones.
+//! Translates the vectors for users with other ids than the recorded ones.
 
 use serde_json::{Value, json};
 use shared::auth::UserIds;
@@ -6,7 +6,7 @@ use tests::identity::Identity;
 
 use super::data::{Case, Contract, Token};
 
-/// Translates every id of a user.
+/// Translates every user id.
 pub fn contract(contract: &mut Contract, identity: Identity) {
     if identity.ids == UserIds::Integer {
         return;
@@ -44,7 +44,7 @@ fn case(case: &mut Case, identity: Identity) {
         *location = location.replace("/api/101/", &format!("/api/{}/", identity.in_path(101)));
     }
     let errors = response.body.as_ref().and_then(|body| body["detail"].as_array());
-    // What was no integer is another user's.
+    // An id that was not an integer is another user's.
     if errors.into_iter().flatten().any(|error| error["loc"] == json!(["path", "user_id"])) {
         response.status = 403;
         response.body = Some(json!({ "detail": "Not authorized" }));
@@ -61,7 +61,7 @@ fn case(case: &mut Case, identity: Identity) {
     }
 }
 
-/// The ids in a body or in rows: `user_id`, and `id` of what has an e-mail address.
+/// Translates the ids in a body or in rows: `user_id`, and the `id` of an object with an e-mail address.
 fn values(value: &mut Value, identity: Identity) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| values(item, identity)),
@@ -90,7 +90,7 @@ fn id(value: &Value, identity: Identity) -> Value {
     value.as_i64().and_then(|user| user.try_into().ok()).map_or_else(|| value.clone(), |user| identity.json(user))
 }
 
-/// The user of the recorded API that a text is the id of.
+/// The recorded API's user with this id, if the text is an id.
 fn user(text: &str) -> Option<i32> {
     text.parse().ok().filter(|user: &i32| *user > 0 && user.to_string() == text)
 }

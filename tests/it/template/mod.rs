@@ -1,4 +1,4 @@
-//! The template as CloudFormation gets it, after the SAM transform.
+//! The template that CloudFormation gets, after the SAM transform.
 
 mod parameters;
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use shared::routes::{Access, NOT_FOUND, ROUTES};
 
-/// The transformed template, which `cargo xtask test` makes.
+/// The transformed template. `cargo xtask test` creates it.
 fn template() -> Value {
     let path = std::env::var("TEST_TEMPLATE").expect(
         "TEST_TEMPLATE is not set: it names the output of `python tests/transform.py template.yaml`, \
@@ -56,7 +56,8 @@ fn every_function_has_what_is_its_own() {
     }
 }
 
-/// A role lets its function write to its own log group and send traces, which have no resource.
+/// A role lets its function write to its own log group, send traces (which need `*` as their resource), and decrypt
+/// with the KMS key, if there is one.
 fn check_role(template: &Value, id: &str, role: &str, group: &str) {
     let properties = &template["Resources"][role]["Properties"];
     assert!(properties["ManagedPolicyArns"].is_null(), "{id}");
@@ -81,7 +82,7 @@ fn check_role(template: &Value, id: &str, role: &str, group: &str) {
     }
 }
 
-/// Traffic moves to a new version by an alias, and back when the function's own alarm goes off.
+/// An alias moves traffic to a new version, and back when the alarm of the function goes off.
 fn check_alias(template: &Value, id: &str) {
     let alias = &template["Resources"][format!("{id}Aliaslive")];
     assert_eq!(alias["Properties"]["Name"], "live", "{id}");
@@ -90,7 +91,8 @@ fn check_alias(template: &Value, id: &str) {
     if id == "Migrate" {
         return;
     }
-    // What the version before does is not this one's fault, and does not hide what this one does.
+    // The alarm counts this version's errors only: errors of the version before must not set it off, or hide this
+    // one's.
     let is_of_version = |dimensions: &Value, name: &str| {
         let value = dimensions.as_array().unwrap().iter().find(|dimension| dimension["Name"] == name);
         value.is_some_and(|dimension| {
@@ -98,7 +100,7 @@ fn check_alias(template: &Value, id: &str) {
             version.starts_with(&format!("{id}Version")) && !template["Resources"][version].is_null()
         })
     };
-    // Not by ExecutedVersion, which Lambda tells only while an alias leads to two versions.
+    // Not by ExecutedVersion, which Lambda reports only while an alias leads to two versions.
     let dimensions = alarm["Properties"]["Dimensions"].as_array().unwrap();
     assert!(
         dimensions.iter().all(|dimension| ["FunctionName", "Resource"].contains(&dimension["Name"].as_str().unwrap()))
@@ -132,7 +134,7 @@ fn the_api_is_throttled_logged_and_watched() {
     for alarm in ["ApiServerErrors", "Slow", "Throttles"] {
         assert_eq!(template["Resources"][alarm]["Type"], "AWS::CloudWatch::Alarm", "{alarm}");
     }
-    // Its lines are joined in YAML, and it is JSON for CloudWatch.
+    // YAML joins the lines of the dashboard, and CloudWatch reads them as JSON.
     let [(_, dashboard)] = of_type(&template, "AWS::CloudWatch::Dashboard")[..] else { panic!("one dashboard") };
     let body = dashboard["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     assert!(serde_json::from_str::<Value>(body).unwrap()["widgets"].as_array().unwrap().len() >= 4);
@@ -148,8 +150,8 @@ fn migrations_run_again_when_their_code_is_another() {
     assert!(migrations["ServiceTimeout"].as_u64().unwrap() > timeout);
 }
 
-/// Traffic goes to published versions. Of a release that has only other parameters, each function has
-/// another version all the same.
+/// Traffic goes to published versions. A release in which only parameters change must publish a new version of each
+/// function too.
 #[test]
 fn every_release_publishes_every_function() {
     let versions = |template: &Value| -> BTreeSet<String> {
@@ -163,7 +165,7 @@ fn every_release_publishes_every_function() {
     assert!(now.is_disjoint(&next), "{now:?}");
 }
 
-/// What anyone may call has limits of its own, below what everybody shares.
+/// Routes without a token have their own limits, below the limit that all routes share.
 #[test]
 fn routes_without_a_token_have_their_own_limits() {
     let template = template();
@@ -176,11 +178,11 @@ fn routes_without_a_token_have_their_own_limits() {
     for (route, limits) in settings {
         assert!(limits["ThrottlingRateLimit"].as_u64().unwrap() < 100, "{route}");
     }
-    // Metrics of each route cost money, and nothing reads them.
+    // Metrics per route cost money, and nothing reads them.
     assert!(stage["Properties"]["DefaultRouteSettings"]["DetailedMetricsEnabled"].is_null());
 }
 
-/// Nobody calls a quiet API; somebody has to notice that it is down.
+/// Nobody calls a quiet API, so a schedule must check that it works.
 #[test]
 fn the_health_is_checked() {
     let template = template();
@@ -194,7 +196,7 @@ fn the_health_is_checked() {
     assert_eq!(*share, "IF(errors > 1, 100 * errors / requests, 0)", "also where there are few requests");
 }
 
-/// Each metric of ours that an alarm or the dashboard reads is one that functions write, or that a filter makes.
+/// Each metric of ours that an alarm or the dashboard reads must be written by functions or made by a filter.
 #[test]
 fn metrics_that_are_read_are_written() {
     let written = ["failures", "unauthorized", "duration_ms", "database_ms", "too_many_requests"];
@@ -210,25 +212,25 @@ fn metrics_that_are_read_are_written() {
     for name in written {
         assert!(text.contains(name), "nothing reads {name}");
     }
-    // The name of a stack may have characters that SEARCH takes for its own.
+    // A stack's name may have characters with a meaning in SEARCH, so the name is quoted.
     let [(_, dashboard)] = of_type(&template, "AWS::CloudWatch::Dashboard")[..] else { panic!("one dashboard") };
     let body = dashboard["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();
     assert_eq!(body.matches("SEARCH('{").count(), body.matches("SEARCH('{\\\"${AWS::StackName}\\\",").count());
 }
 
-/// The operating page tells what each alarm means and what to do.
+/// The operating page says what each alarm means and what to do.
 #[test]
 fn every_alarm_has_a_paragraph() {
     let page = tests::read("docs/operating.md");
     for (id, _) in of_type(&template(), "AWS::CloudWatch::Alarm") {
-        // Those that every function has are explained once.
+        // The alarms that every function has are explained once.
         let kind = ["Errors", "Failures"].into_iter().find(|kind| id.ends_with(kind) && *id != "ApiServerErrors");
         let heading = kind.map_or_else(|| format!("### {id}\n"), |kind| format!("### <Function>{kind}\n"));
         assert!(page.contains(&heading), "docs/operating.md has no {heading}");
     }
 }
 
-/// The zips have all roots that Let's Encrypt issues from, or has announced, and each is good for another year.
+/// The zips have all root certificates that Let's Encrypt uses or has announced. Each is valid for another year.
 #[test]
 fn the_databases_roots_are_complete_and_good_for_a_year() {
     let roots = openssl::x509::X509::stack_from_pem(&std::fs::read(tests::root().join("shared/roots.pem")).unwrap());

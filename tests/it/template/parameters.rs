@@ -1,4 +1,5 @@
-//! The template's parameters: what is refused before anything is made, and what functions get of them.
+//! The template's parameters: which values are refused before anything is created, and which variables functions
+//! get.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +36,8 @@ fn secrets_come_from_secrets_manager() {
     }
     let with_tokens: BTreeSet<_> =
         ROUTES.iter().filter(|route| route.access == Access::User).map(|route| route.function).collect();
-    // The URL of each of them and of `health`, their secret, and both URLs of `migrate`, which lets the login of the
-    // first call the functions.
+    // The URL and the secret of each of these functions, the URL of `health`, and both URLs of `migrate`. The
+    // function `migrate` lets the login of `DATABASE_URL` call the functions.
     assert_eq!(secrets, 2 * with_tokens.len() + 1 + 2);
 }
 
@@ -49,7 +50,7 @@ fn substitutions(value: &Value) -> Vec<&str> {
     branches.flat_map(substitutions).collect()
 }
 
-/// What tokens are signed with, and who signs them, has to fit together before anything is made.
+/// The parameters for tokens must fit together, or the deployment is refused before anything is created.
 #[test]
 fn rules_refuse_parameters_that_do_not_fit() {
     let template = template();
@@ -93,7 +94,7 @@ fn rules_refuse_parameters_that_do_not_fit() {
     }
 }
 
-/// The value of a condition of a rule.
+/// The value of a condition in a rule.
 fn holds(condition: &Value, parameter: &impl Fn(&str) -> String) -> bool {
     let (name, arguments) = condition.as_object().unwrap().iter().next().unwrap();
     let mut arguments = arguments.as_array().unwrap().iter();
@@ -110,7 +111,7 @@ fn holds(condition: &Value, parameter: &impl Fn(&str) -> String) -> bool {
     }
 }
 
-/// Every function knows who the users are, and nobody has to say it twice.
+/// Every function gets the settings of the users, and a deployment sets them once.
 #[test]
 fn every_function_is_told_who_the_users_are() {
     let template = template();
@@ -174,8 +175,8 @@ fn parameters_refuse_nonsense() {
     }
 }
 
-/// The variables of a function for parameters, as CloudFormation would set them; those that come from the secret
-/// are `None`.
+/// The variables of a function for these parameters, as CloudFormation would set them. A variable that comes from
+/// the secret is `None`.
 fn variables(template: &Value, id: &str, parameters: &[(&str, &str)]) -> BTreeMap<String, Option<String>> {
     let parameter = |name: &str| {
         let given = parameters.iter().find(|(parameter, _)| *parameter == name).map(|(_, value)| (*value).to_owned());
@@ -193,7 +194,7 @@ fn variables(template: &Value, id: &str, parameters: &[(&str, &str)]) -> BTreeMa
         .collect()
 }
 
-/// The value of an expression, and none for `AWS::NoValue`.
+/// The value of an expression. `None` stands for `AWS::NoValue`.
 fn evaluate(template: &Value, value: &Value, parameter: &impl Fn(&str) -> String) -> Option<String> {
     let Some(object) = value.as_object() else {
         return Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
@@ -204,7 +205,7 @@ fn evaluate(template: &Value, value: &Value, parameter: &impl Fn(&str) -> String
         "Ref" if argument == "AWS::StackName" => Some("task-api".into()),
         "Ref" => Some(parameter(argument.as_str().unwrap())),
         "Fn::Sub" => Some(argument.as_str().unwrap().to_owned()),
-        // A list that is a parameter is written with commas.
+        // A parameter that is a list is written with commas.
         "Fn::Join" => evaluate(template, &argument[1], parameter),
         "Fn::If" => {
             let condition = &template["Conditions"][argument[0].as_str().unwrap()];
@@ -215,8 +216,8 @@ fn evaluate(template: &Value, value: &Value, parameter: &impl Fn(&str) -> String
     }
 }
 
-/// The functions start with the variables that the template gives them, and answer as the tests' own do: pages of
-/// the parameter's origins are allowed, and its tokens are taken.
+/// The functions start with the template's variables, and answer like those of the tests: they allow pages of the
+/// parameter's origins, and accept the parameter's tokens.
 #[tokio::test]
 async fn functions_run_with_the_variables_of_the_template() {
     const ORIGIN: &str = "https://preview-1.example.com";

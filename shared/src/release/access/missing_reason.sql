@@ -1,6 +1,7 @@
--- Why an operation found no task: 'no_user', 'forbidden' (another user's), 'not_found', or 'own': the
--- task is the caller's, so that it was the version that did not fit. Planned and run only when one is
--- missing. Under FORCE the owner sees other users' rows only while there is no caller.
+-- Why an operation found no task: 'no_user', 'forbidden' (the task is another user's), 'not_found', or 'own' (the
+-- task is the caller's, but has another version). Operations call this only when a task is missing, so that the
+-- usual case does not plan it. Under FORCE, the owner of the tables sees other users' rows only while no caller is
+-- set.
 CREATE FUNCTION {{functions}}.missing_reason(wanted BIGINT) RETURNS TEXT
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$

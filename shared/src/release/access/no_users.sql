@@ -1,5 +1,5 @@
--- The functions of users.sql where there is no users table: every user whom a token names exists. Nothing calls
--- the last three, as there are no routes of users then.
+-- The functions of users.sql for a deployment without a users table: every user that a token names exists. Nothing
+-- calls the last three, because the routes of users do not exist then.
 CREATE FUNCTION {{functions}}.user_exists() RETURNS BOOLEAN
 LANGUAGE sql STABLE SECURITY DEFINER {{search_path}}
 AS 'SELECT TRUE';

@@ -1,8 +1,7 @@
--- The only ways from the operations to the users table and to other users' rows. They belong to the
--- migrations' user, {{role}} alone may execute them, and they take no id: they work on the caller
--- that the operation has set.
--- Columns that the users table does not have are NULL.
--- TimeZone UTC: a TIMESTAMP (Prisma, Drizzle) is UTC, and one cast fits TIMESTAMP and TIMESTAMPTZ.
+-- The operations reach the users table and other users' rows only through these functions and missing_reason. The
+-- functions belong to the migrations' user, and only {{role}} may execute them. They take no id: they work on the
+-- caller that the operation has set. A column that the users table does not have is NULL. SET timezone = 'UTC': a
+-- TIMESTAMP (Prisma, Drizzle) is in UTC, and so one cast fits TIMESTAMP and TIMESTAMPTZ.
 
 CREATE FUNCTION {{functions}}.user_exists() RETURNS BOOLEAN
 LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}}
@@ -15,7 +14,7 @@ BEGIN
 END
 $$;
 
--- Keeps the caller from being deleted until the end of the transaction; FALSE when they are gone.
+-- Keeps the caller's row from being deleted until the end of the transaction. FALSE when there is no row.
 CREATE FUNCTION {{functions}}.user_lock() RETURNS BOOLEAN
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
