@@ -1,17 +1,18 @@
--- The tables of the task API, in their own schema. Every `up` creates the other objects (the foreign key to the
--- users table, policies, functions and their role) if they are missing, for example after a restore: see
--- shared/src/release/. {{user_id}} is the type of users' ids for USER_IDS: INTEGER, TEXT COLLATE "C" or UUID.
+-- The tables of the task API, in a schema of their own. What else it has in a database (the foreign key to
+-- the users table, policies, functions and their role) is made by every `up` where it is missing, as after a
+-- restore: see shared/src/release/. {{user_id}} is the type of users' ids, as
+-- USER_IDS says: INTEGER, TEXT COLLATE "C" or UUID.
 
--- One row per user who has created a task. The row stands between the users table and our tables: a create locks and
--- counts in this row, and does not touch the users table. While the row exists, the user exists.
+-- One row per user who has created something. It stands between the users table and ours: a create locks
+-- and counts here, and does not touch the users table. While the row is there, so is the user.
 CREATE TABLE task_api.task_owner (
     user_id {{user_id}} PRIMARY KEY,
-    -- At least the number of the user's tasks: a create adds one, and a delete subtracts nothing. A create that
-    -- meets the limit counts the tasks and writes the true number here.
+    -- Never fewer than there are: a create adds one, a delete subtracts nothing. A create that meets the
+    -- limit counts the rows and writes the true number here.
     tasks   INTEGER NOT NULL DEFAULT 0,
-    -- The same for the user's idempotency keys.
+    -- The same of idempotency keys.
     keys    INTEGER NOT NULL DEFAULT 0
-    -- Room for the next versions of the row in the same page, so that counting does not write to an index.
+    -- Room for the next versions of a row beside it, so that counting writes to no index.
 ) WITH (fillfactor = 50);
 
 CREATE TABLE task_api.task (
@@ -22,35 +23,35 @@ CREATE TABLE task_api.task (
     user_id     {{user_id}} NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
     created_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     updated_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    -- The text that a search reads: lower(title || chr(31) || description). Lower-casing 10,000 long texts takes
-    -- longer than searching them, so it is done once, when a task is written. The functions do it, and triggers do
-    -- it for direct SQL. A generated column would be slower: Postgres would read and compile its expression in every
-    -- INSERT and UPDATE, which takes a tenth of the statement's time.
+    -- What a search looks at: lower(title || chr(31) || description). Lower-casing 10,000 long texts takes
+    -- longer than searching them, so it is done once, when they are written. Functions write it, and
+    -- triggers where rows are written directly. (No generated column: Postgres reads and compiles its
+    -- expression in every INSERT and UPDATE, a tenth of one.)
     search_text TEXT NOT NULL
-    -- Long texts stay in the row and are not compressed: decompressing a text takes longer than searching it.
+    -- Texts stay in the row as they are: a compressed one takes longer to read than to search.
 ) WITH (fillfactor = 90, toast_tuple_target = 8160);
 
--- One user's tasks in the default order of the list. Deleting a user looks the tasks up here too.
+-- One user's tasks in the default order of the list; also what the cascade looks up.
 CREATE INDEX task_user_id_id ON task_api.task (user_id, id);
 
--- The task that a request with a key created, so that a repeated request gets the same answer. The rest of that
--- answer is in the request.
+-- What a task was created with, so that the same request sent again gets the same answer. The rest
+-- of that answer is in the request itself.
 CREATE TABLE task_api.idempotency_key (
     user_id     {{user_id}} NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
     key         VARCHAR(255) COLLATE "C" NOT NULL,
-    -- SHA-256 of the fields of the request's body.
+    -- SHA-256 of title and description.
     fingerprint BYTEA NOT NULL,
-    -- No foreign key, because the answer stays the same after the task was deleted.
+    -- No foreign key: the answer stays what it was when the task has been deleted since.
     task_id     BIGINT NOT NULL,
     created_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (user_id, key)
 );
 
--- A user's keys by age. The oldest keys are removed first.
+-- A user's keys by age: the oldest go first.
 CREATE INDEX idempotency_key_user_id_created_at ON task_api.idempotency_key (user_id, created_at);
 
--- Direct SQL (by an administrator, for example) need not know about task_owner and search_text. When no caller is
--- set, these triggers keep them up to date. The functions set a caller, and keep them up to date themselves.
+-- Direct SQL (an administrator's, say) needs to know nothing of task_owner and search_text: without a caller,
+-- triggers see to them. The functions set a caller, and do that themselves.
 CREATE FUNCTION task_api.before_direct_insert() RETURNS TRIGGER
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -58,8 +59,8 @@ BEGIN
     IF NEW.user_id::TEXT = '' THEN
         RAISE check_violation USING MESSAGE = 'a user id is not empty';
     END IF;
-    -- The largest number, so that the next create counts the tasks. Counting here would write a version of the
-    -- owner's row for each task, which gets slower and slower for many tasks in one transaction.
+    -- As many as there may be: the next create counts them. (Counting here would write a version of the
+    -- owner's row for each task, which for many in one transaction takes ever longer.)
     INSERT INTO task_api.task_owner AS owner (user_id, tasks) VALUES (NEW.user_id, 2147483647)
     ON CONFLICT (user_id) DO UPDATE SET tasks = 2147483647 WHERE owner.tasks < 2147483647;
     NEW.search_text := lower(NEW.title || chr(31) || COALESCE(NEW.description, ''));
@@ -71,7 +72,7 @@ CREATE TRIGGER before_direct_insert BEFORE INSERT ON task_api.task
 FOR EACH ROW WHEN (NULLIF(pg_catalog.current_setting('task_api.caller', TRUE), '') IS NULL)
 EXECUTE FUNCTION task_api.before_direct_insert();
 
--- AFTER, because a BEFORE trigger would make every UPDATE lock its row in a separate step.
+-- AFTER, because with a BEFORE trigger every UPDATE locks its row in a step of its own.
 CREATE FUNCTION task_api.after_direct_update() RETURNS TRIGGER
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,5 +1,5 @@
--- Removes everything of the task API from the database, except its schema with the history of migrations. The users
--- table stays, because its rows are people's accounts and belong to Better Auth.
+-- Everything that the task API has in the database but its schema with the history of migrations. The users
+-- table stays: its rows are people's accounts, and belong to Better Auth.
 DO $$
 DECLARE
     release RECORD;
