@@ -34,7 +34,7 @@ fn functions() -> BTreeSet<String> {
 #[test]
 fn template_has_the_routes() {
     let (routes, defaults) = template();
-    assert_eq!(routes.into_iter().collect::<BTreeSet<_>>(), table());
+    assert_eq!(routes.into_iter().collect::<BTreeSet<_>>(), table(), "run `cargo xtask generate`");
     assert_eq!(defaults, [NOT_FOUND]);
 }
 
@@ -61,7 +61,8 @@ fn watch_router_has_the_routes_and_sends_the_rest_to_not_found() {
             assert_eq!(text("function"), expected, "{path} {entry:?}");
         }
     }
-    assert_eq!(methods.keys().copied().collect::<BTreeSet<_>>(), ROUTES.iter().map(|route| route.path).collect());
+    let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
+    assert_eq!(methods.keys().copied().collect::<BTreeSet<_>>(), paths, "run `cargo xtask generate`");
     let all = BTreeSet::from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
     assert!(methods.values().all(|methods| *methods == all), "{methods:?}");
 }
@@ -140,7 +141,10 @@ fn no_two_routes_are_equally_specific() {
     for (at, one) in ROUTES.iter().enumerate() {
         for other in &ROUTES[at + 1..] {
             let is_same = one.method == other.method && fits(one.path, other.path);
-            assert!(!is_same || parameters(one.path) != parameters(other.path), "{one:?} and {other:?}");
+            assert!(
+                !is_same || parameters(one.path) != parameters(other.path),
+                "{one:?} and {other:?} match the same request, and none is more specific"
+            );
         }
     }
 }

@@ -77,7 +77,10 @@ async fn whole_api(api: &Api, mut after_each: impl AsyncFnMut(&str, &Response)) 
         answered.push((method, path.replace("/1/", "/{user_id}/")));
     }
     for route in ROUTES {
-        assert!(answered.contains(&(route.method, route.path.to_owned())), "{route:?} is not tried");
+        assert!(
+            answered.contains(&(route.method, route.path.to_owned())),
+            "{route:?} is not tried: add it to `whole_api`"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{process::Command, sync::Arc};
 
+use shared::routes::{self, ROUTES, Route};
 use tests::{Api, http_server::HttpServer, token};
 
 /// The route that deletes the caller, so it must come last.
@@ -40,7 +41,21 @@ async fn no_request_gets_an_answer_that_is_not_described() {
     };
     let configuration = tests::root().join("tests/schemathesis.toml").display().to_string();
     run(&["--config-file", &configuration], &["--mode", "positive", "--exclude-name", LAST]).await;
-    run(&[], &["--mode", "negative", "--exclude-name", LAST]).await;
+    // Where a route with fewer parameters hides another one, a request with another method is the other one's, which
+    // answers it, and not with a 405.
+    let hiding = ROUTES.iter().filter(|route| {
+        let own = ROUTES.iter().filter(|other| other.path == route.path).flat_map(Route::methods);
+        routes::methods(route.path, true).len() > own.count()
+    });
+    let settings = hiding.map(|route| {
+        let name = format!("{} {}", route.method, route.path);
+        let checks = ["unsupported_method", "allow_header_conformance"];
+        let off = checks.map(|check| format!("checks.{check}.enabled = false\n")).concat();
+        format!("[[operations]]\ninclude-name = {name:?}\n{off}")
+    });
+    let negative = concat!(env!("CARGO_TARGET_TMPDIR"), "/schemathesis-negative.toml");
+    std::fs::write(negative, settings.collect::<String>()).unwrap();
+    run(&["--config-file", negative], &["--mode", "negative", "--exclude-name", LAST]).await;
     run(&[], &["--include-name", LAST]).await;
     let failed = api.log().await.into_iter().filter(|line| line["status"].as_u64().is_some_and(|status| status >= 500));
     assert_eq!(failed.collect::<Vec<_>>(), [serde_json::Value::Null; 0]);

@@ -1,6 +1,6 @@
 //! Compares the SQL functions with the Rust code that calls them.
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
 use regex::Regex;
 
@@ -66,10 +66,6 @@ fn parameter(text: &str) -> Option<String> {
 #[test]
 fn calls_have_the_parameters_of_their_functions() {
     let functions = functions();
-    let counts: BTreeMap<_, _> = functions
-        .iter()
-        .map(|function| (function.name.as_str(), (function.parameters.len(), &function.file)))
-        .collect();
     let call = Regex::new(r#"call!\("(\w+)\(([^)]*)\)"\)"#).unwrap();
     let mut found = 0;
     for store in ["tasks", "users"] {
@@ -80,8 +76,15 @@ fn calls_have_the_parameters_of_their_functions() {
             }
             let text = fs::read_to_string(&path).unwrap();
             for call in call.captures_iter(&text) {
-                let (sent, (expected, file)) = (call[2].matches('$').count(), counts[&call[1]]);
-                assert_eq!(sent, expected, "{} sends {sent} parameters to {} in {file}", path.display(), &call[1]);
+                let (path, name) = (path.display(), &call[1]);
+                let function = functions.iter().find(|function| function.name == *name);
+                let function = function.unwrap_or_else(|| panic!("{path} calls {name}, which no file of SQL has"));
+                let (sent, expected, file) = (call[2].matches('$').count(), function.parameters.len(), &function.file);
+                assert_eq!(sent, expected, "{path} sends {sent} parameters to {name} in {file}");
+                assert!(
+                    function.is_operation(),
+                    "{name} in {file} is not SECURITY DEFINER, so that nobody may call it"
+                );
                 found += 1;
             }
         }
@@ -102,5 +105,36 @@ fn functions_use_their_parameters() {
             let word = Regex::new(&format!(r"\b{parameter}\b")).unwrap();
             assert!(word.is_match(&rest), "{} does not use {parameter}, in {}", function.name, function.file);
         }
+    }
+}
+
+/// Without its caller, row-level security shows an operation nothing.
+#[test]
+fn operations_set_their_caller() {
+    for function in functions().into_iter().filter(Function::is_operation) {
+        let (name, file) = (&function.name, &function.file);
+        assert_eq!(
+            function.parameters.first().map(String::as_str),
+            Some("caller"),
+            "the first parameter of {name} in {file}"
+        );
+        assert!(
+            function.rest.contains("{{set_caller}}"),
+            "{name} in {file} has no {{{{set_caller}}}} among its declarations"
+        );
+        assert!(
+            function.rest.contains("{{search_path}}") || function.rest.contains("{{settings}}"),
+            "{name} in {file} has no {{{{search_path}}}}"
+        );
+        let writes = function.parameters.iter().any(|parameter| parameter == "deadline");
+        for part in ["{{begin_write}}", "{{end_write}}"] {
+            assert_eq!(
+                function.rest.contains(part),
+                writes,
+                "{name} in {file} writes, and has no {part}, or the other way round"
+            );
+        }
+        let changes = ["INSERT INTO", "UPDATE task_api", "DELETE FROM"].iter().any(|word| function.rest.contains(word));
+        assert!(writes || !changes, "{name} in {file} changes rows without a deadline");
     }
 }

@@ -50,8 +50,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "\nNext:
   1. {OPERATIONS}: a summary, what it reads, what it answers.
   2. The store: a function of the database in a file of SQL, and the Rust that calls it, as in
-     shared/src/tasks/get.sql and `tasks::get`. Then the handler in functions/{name}/src/main.rs.
-  3. events/{name}/answers/own.json: the answer that it gives.
+     shared/src/tasks/get.sql and `get` in shared/src/tasks/mod.rs, which needs `mod` and `pub use` of a new file.
+     Then the handler in functions/{name}/src/main.rs.
+  3. events/{name}/answers/own.json: the answer that it gives. A test in tests/it.
   4. cargo xtask generate, cargo xtask test tests, cargo xtask test events. docs/changing.md has more.",
         OPERATIONS = OPERATIONS.0,
     );
@@ -68,6 +69,11 @@ fn check(Options { name, method, path }: &Options) -> Result<()> {
     }
     if !is_of_tasks(path) && !path.starts_with("/api/users/me/") || path.ends_with('/') || path.contains("//") {
         bail!("The path of a route begins with /api/{{user_id}}/ or with /api/users/me/, and has no empty segment.");
+    }
+    if path.split('/').any(|segment| segment.starts_with('{') && !["{user_id}", "{id}"].contains(&segment)) {
+        bail!(
+            "The parameters of a path are {{user_id}} and {{id}}; a new one has to be read in shared/src/http/request.rs."
+        );
     }
     if let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == method) {
         bail!("{} answers {method} {path} already.", route.function);
@@ -177,11 +183,12 @@ mod tests {
 
     #[test]
     fn options_are_checked() {
-        assert!(check(&options("summarize-tasks", "GET", "/api/{user_id}/tasks/summary")).is_ok());
+        assert!(check(&options("a-new-function", "GET", "/api/{user_id}/a-new-path")).is_ok());
         for (name, method, path) in [
-            ("Summary", "GET", "/api/{user_id}/tasks/summary"),
-            ("../x", "GET", "/api/{user_id}/tasks/summary"),
-            ("get-task", "GET", "/api/{user_id}/tasks/summary"),
+            ("Summary", "GET", "/api/{user_id}/a-new-path"),
+            ("../x", "GET", "/api/{user_id}/a-new-path"),
+            ("get-task", "GET", "/api/{user_id}/a-new-path"),
+            ("summary", "GET", "/api/{user_id}/{x}"),
             ("summary", "GET", "/api/{user_id}/tasks"),
             ("summary", "GET", "/health2"),
             ("summary", "GET", "/api/{user_id}/tasks/"),
