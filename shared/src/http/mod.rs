@@ -8,6 +8,7 @@ mod error_response;
 #[cfg(test)]
 mod event_tests;
 mod fallback;
+mod field;
 mod headers;
 mod idempotency;
 mod page;
@@ -16,13 +17,14 @@ mod request;
 mod response;
 mod security_headers;
 
+pub use body::Fields;
 pub(crate) use body::{Body, Sent, body, body_field};
-pub use body::{Field, Fields, boolean};
 pub use conditional::{IfMatch, Version, Versioned};
 pub use constant_body::ConstantBody;
 pub use cors::{Cors, preflight};
 pub use error_response::{ErrorBody, ValidationError};
 pub use fallback::fallback;
+pub use field::{Field, boolean};
 pub use headers::Header;
 pub use idempotency::IdempotencyKey;
 pub use page::Page;

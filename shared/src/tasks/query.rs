@@ -1,6 +1,8 @@
 //! What a list is asked for: the parameters of its query, in this API's words and in those that frontends
 //! of other backends use.
 
+mod values;
+
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::{
     Result, Text,
     auth::Owner,
     db::Parameter,
-    http::{Input, Problem, Problems, Request, boolean},
+    http::{Input, Problem, Problems, Request},
 };
 
 /// The most tasks on a page, and how many there are when nobody asks for fewer.
@@ -188,18 +190,18 @@ impl Parameters {
         }
         let (sent, loc) = ((name, text), json!(["query", name]));
         match name {
-            "completed" => take(&mut self.completed, sent, completed(text, loc), problems),
-            "status" => take(&mut self.status, sent, status(text, loc), problems),
+            "completed" => take(&mut self.completed, sent, values::completed(text, loc), problems),
+            "status" => take(&mut self.status, sent, values::status(text, loc), problems),
             "q" => take(&mut self.q, sent, Text::parse(&json!(text), loc), problems),
             "search" => take(&mut self.search, sent, Text::parse(&json!(text), loc), problems),
-            "sort" => take(&mut self.sort, sent, sort(text, loc), problems),
-            "order" => take(&mut self.order, sent, order(text, loc), problems),
-            "limit" => take(&mut self.limit, sent, limit(text, loc), problems),
-            "page_size" => take(&mut self.page_size, sent, limit(text, loc), problems),
-            "cursor" => take(&mut self.cursor, sent, cursor(text, loc), problems),
-            "offset" => take(&mut self.offset, sent, at_least(0, text, loc), problems),
-            "skip" => take(&mut self.skip, sent, at_least(0, text, loc), problems),
-            "page" => take(&mut self.page, sent, at_least(1, text, loc), problems),
+            "sort" => take(&mut self.sort, sent, values::sort(text, loc), problems),
+            "order" => take(&mut self.order, sent, values::order(text, loc), problems),
+            "limit" => take(&mut self.limit, sent, values::limit(text, loc), problems),
+            "page_size" => take(&mut self.page_size, sent, values::limit(text, loc), problems),
+            "cursor" => take(&mut self.cursor, sent, values::cursor(text, loc), problems),
+            "offset" => take(&mut self.offset, sent, values::at_least(0, text, loc), problems),
+            "skip" => take(&mut self.skip, sent, values::at_least(0, text, loc), problems),
+            "page" => take(&mut self.page, sent, values::at_least(1, text, loc), problems),
             // A name in `NAMES` that is not read: a test finds it.
             _ => {}
         }
@@ -329,74 +331,6 @@ impl ListQuery {
         };
         format!("/api/{}/tasks?{}", owner.id().in_path(), query.finish())
     }
-}
-
-fn completed(text: &str, loc: Value) -> Result<bool, Problem> {
-    boolean(text).ok_or_else(|| {
-        let message = "Input should be a valid boolean, unable to interpret input";
-        Problem::new("bool_parsing", loc, message, text.into())
-    })
-}
-
-/// What `completed` would be; nothing for all of them.
-fn status(text: &str, loc: Value) -> Result<Option<bool>, Problem> {
-    match text {
-        "all" => Ok(None),
-        "pending" => Ok(Some(false)),
-        "completed" => Ok(Some(true)),
-        _ => Err(literal(&STATUSES, text, loc)),
-    }
-}
-
-fn sort(text: &str, loc: Value) -> Result<Sort, Problem> {
-    let alias = SORT_ALIASES.iter().find(|(alias, _)| *alias == text);
-    Sort::parse(alias.map_or(text, |(_, name)| name)).ok_or_else(|| literal(&SORTS, text, loc))
-}
-
-/// Whether it is descending.
-fn order(text: &str, loc: Value) -> Result<bool, Problem> {
-    match text {
-        "asc" => Ok(false),
-        "desc" => Ok(true),
-        _ => Err(literal(&ORDERS, text, loc)),
-    }
-}
-
-/// A text that is none of those it may be.
-fn literal(names: &[&str], text: &str, loc: Value) -> Problem {
-    let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
-    let expected = match quoted.split_last() {
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    };
-    let message = format!("Input should be {expected}");
-    Problem::new("literal_error", loc, message, text.into()).with(json!({ "expected": expected }))
-}
-
-fn limit(text: &str, loc: Value) -> Result<u16, Problem> {
-    let number = at_least(1, text, loc.clone())?;
-    u16::try_from(number).ok().filter(|number| *number <= MAX_LIMIT).ok_or_else(|| {
-        let message = format!("Input should be less than or equal to {MAX_LIMIT}");
-        Problem::new("less_than_equal", loc, message, text.into()).with(json!({ "le": MAX_LIMIT }))
-    })
-}
-
-/// A whole number from `least` on; one past 32 bits is as good as the largest.
-fn at_least(least: i32, text: &str, loc: Value) -> Result<i32, Problem> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::integer(loc, text));
-    }
-    let beyond = if text.starts_with('-') { i32::MIN } else { i32::MAX };
-    Some(text.parse().unwrap_or(beyond)).filter(|number| *number >= least).ok_or_else(|| {
-        let message = format!("Input should be greater than or equal to {least}");
-        Problem::new("greater_than_equal", loc, message, text.into()).with(json!({ "ge": least }))
-    })
-}
-
-fn cursor(text: &str, loc: Value) -> Result<Cursor, Problem> {
-    let rule = "the cursor is not one of this API's";
-    Cursor::decode(text).ok_or_else(|| Problem::value(loc, rule, text.into()))
 }
 
 #[cfg(test)]
