@@ -107,6 +107,8 @@ async fn a_write_that_ends_late_is_not_committed() {
         let late = database.client.batch_execute(&call("50 milliseconds")).await.expect_err(function);
         assert_eq!(late.code().map(tokio_postgres::error::SqlState::code), Some("TA001"), "{function}: {late:?}");
         assert_eq!(database.value::<String>(rows).await, before, "{function}");
+        // One that begins late does no work at all, which would fail at its end.
+        assert_eq!(database.value::<String>(&call("-1 second")).await, "late", "{function}");
         // With more time the same is done, and undone here.
         database.execute("BEGIN").await;
         assert_eq!(database.value::<String>(&call("10 seconds")).await, "ok", "{function}");
