@@ -15,7 +15,7 @@ pub enum Error {
     /// The token is missing or bad, or its user was deleted. The text is for the log only.
     Unauthenticated(&'static str),
     /// There are no keys to verify a token with, because the issuer has not answered yet.
-    NoKeys,
+    IssuerUnreachable,
     /// The path or the task belongs to another user.
     Forbidden,
     /// There is no such task.
@@ -58,7 +58,7 @@ impl From<TokenError> for Error {
             TokenError::Token(reason) | TokenError::Signature(reason) | TokenError::Claims(reason) => {
                 Self::Unauthenticated(reason)
             }
-            TokenError::NoKeys => Self::NoKeys,
+            TokenError::IssuerUnreachable => Self::IssuerUnreachable,
         }
     }
 }

@@ -57,7 +57,7 @@ async fn keys_end_after_a_day() {
 
 /// The limit holds for creates at the same moment, and tasks that were deleted do not count.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_has_no_more_tasks_than_there_may_be() {
+async fn the_task_limit_holds_for_creates_at_the_same_moment() {
     let api = std::sync::Arc::new(Api::new().await.with("MAX_TASKS_PER_USER", "5").processes(4));
     api.database.users(&[1]).await;
     let create = || Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }));

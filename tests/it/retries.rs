@@ -123,7 +123,7 @@ async fn keys_are_kept_for_a_day_and_go_with_the_next_create() {
 }
 
 #[tokio::test]
-async fn a_user_has_no_more_tasks_than_may_be() {
+async fn the_task_limit_refuses_creates_and_not_replays() {
     let api = api().await.with("MAX_TASKS_PER_USER", "3");
     for key in ["a", "b"] {
         assert_eq!(api.send(create(1, key, json!({ "title": "x" }))).await.status, 201);

@@ -12,7 +12,7 @@ use shared::{
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, (id, if_match, completion)) = app.authorize::<(TaskId, IfMatch, Completion)>(request).await?;
     let task = tasks::complete(&app.db, &owner, id, &completion, &if_match).await?;
-    Ok(Response::version(&task))
+    Ok(Response::ok_with_etag(&task))
 }
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use shared::{
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, id) = app.authorize::<TaskId>(request).await?;
     let task = tasks::get(&app.db, &owner, id).await?;
-    Ok(Response::version_unless_known(&task, request))
+    Ok(Response::ok_or_not_modified(&task, request))
 }
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! Copies the tasks of an earlier backend from its table. The table itself is not changed.
 
 use serde::{Deserialize, Serialize};
-use shared::{auth::UserIds, release::Names};
+use shared::{auth::UserIds, release::ReleaseSql};
 use tokio_postgres::{Row, Transaction};
 
 use crate::{failure::Failure, query};
@@ -86,7 +86,7 @@ pub(crate) async fn check(transaction: &Transaction<'_>) -> Result<(), Failure> 
 pub(crate) async fn adopt(
     transaction: &Transaction<'_>,
     adoption: &Adoption,
-    names: &Names,
+    names: &ReleaseSql,
 ) -> Result<Adopted, Failure> {
     let fail = |problem: String| Failure::Schema(problem);
     let source = find(transaction, adoption.from.as_deref()).await?;
@@ -173,7 +173,7 @@ impl Source {
     }
 
     /// A query for the rows as tasks. Each row has the reason why it cannot become a task, or NULL.
-    fn select(&self, names: &Names) -> Result<String, String> {
+    fn select(&self, names: &ReleaseSql) -> Result<String, String> {
         const TIMES: [&str; 3] = ["timestamp with time zone", "timestamp without time zone", "date"];
         let view = "where the columns have other names or types, make a view with these and name it with \"from\"";
         for (column, types) in [

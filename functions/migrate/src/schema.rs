@@ -2,7 +2,7 @@
 //! tables, and this release's functions. A restore may have lost any of them.
 
 use serde::Serialize;
-use shared::{auth::UserIds, db::RELEASE_SCHEMA, release::Names};
+use shared::{auth::UserIds, db::RELEASE_SCHEMA, release::ReleaseSql};
 use tokio_postgres::Transaction;
 
 use crate::{
@@ -64,7 +64,7 @@ pub(crate) async fn compare(
     transaction: &Transaction<'_>,
     database: &Database,
     may_make: bool,
-) -> Result<Names, Failure> {
+) -> Result<ReleaseSql, Failure> {
     let sql = "SELECT format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = to_regclass($1) AND a.attname = 'user_id'";
     let found: Option<String> = first_row(transaction, sql, "task_api.task_owner").await?.map(|row| row.get(0));
@@ -84,13 +84,17 @@ pub(crate) async fn compare(
 }
 
 /// Creates what is missing, and replaces what differs.
-pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_of: Guards) -> Result<(), Failure> {
+pub(crate) async fn ensure(
+    transaction: &Transaction<'_>,
+    names: &ReleaseSql,
+    guards_of: Guards,
+) -> Result<(), Failure> {
     fix_search_path(transaction).await?;
     transaction.batch_execute(&names.make_role()).await.map_err(Failure::schema)?;
     let role = &names.role;
     let guards = names.guard_tables();
     // The text of the functions must not depend on who calls them.
-    let functions = Names { login: "CURRENT_USER".into(), ..names.clone() }.make_functions();
+    let functions = ReleaseSql { login: "CURRENT_USER".into(), ..names.clone() }.make_functions();
     let is_guarded = guards_of == Guards::OfNewerRelease || {
         let made = comment(transaction, "task_api").await?;
         let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
@@ -108,7 +112,7 @@ pub(crate) async fn ensure(transaction: &Transaction<'_>, names: &Names, guards_
             transaction.batch_execute(&names.let_login_call()).await.map_err(Failure::schema)?;
         }
         if !is_made {
-            let names = Names { login: logins(transaction, names).await?, ..names.clone() };
+            let names = ReleaseSql { login: logins(transaction, names).await?, ..names.clone() };
             let schema = format!("DROP SCHEMA IF EXISTS {RELEASE_SCHEMA} CASCADE; CREATE SCHEMA {RELEASE_SCHEMA}");
             transaction.batch_execute(&schema).await.map_err(Failure::schema)?;
             transaction.batch_execute(&names.make_functions()).await.map_err(Failure::schema)?;
@@ -138,11 +142,11 @@ pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failur
     }
     fix_search_path(transaction).await?;
     // The query does not use the other names.
-    let names = Names { role: String::new(), login: String::new(), user_ids: UserIds::default(), users: None };
+    let names = ReleaseSql { role: String::new(), login: String::new(), user_ids: UserIds::default(), users: None };
     functions_state(transaction, &names).await
 }
 
-async fn functions_state(transaction: &Transaction<'_>, names: &Names) -> Result<State, Failure> {
+async fn functions_state(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<State, Failure> {
     let there: bool = value(transaction, "SELECT to_regnamespace($1) IS NOT NULL", RELEASE_SCHEMA).await?;
     if !there {
         return Ok(State::Missing);
@@ -154,7 +158,7 @@ async fn functions_state(transaction: &Transaction<'_>, names: &Names) -> Result
 }
 
 /// Whether the routes' login may call the functions, and nobody else may who should not.
-async fn may_call(transaction: &Transaction<'_>, names: &Names) -> Result<bool, Failure> {
+async fn may_call(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<bool, Failure> {
     let login = if names.login == "CURRENT_USER" {
         "CURRENT_USER::REGROLE".into()
     } else {
@@ -177,7 +181,7 @@ async fn may_call(transaction: &Transaction<'_>, names: &Names) -> Result<bool, 
 
 /// The routes' login, and other logins that may call this release's functions already: while a password is rotated,
 /// the versions before and after log in as different roles.
-async fn logins(transaction: &Transaction<'_>, names: &Names) -> Result<String, Failure> {
+async fn logins(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<String, Failure> {
     let sql = "SELECT quote_ident(r.rolname)
         FROM pg_catalog.pg_namespace AS n
         CROSS JOIN aclexplode(n.nspacl) AS a
@@ -224,7 +228,7 @@ async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
 }
 
 /// The values for the placeholders in the SQL files, from what is found in the database.
-async fn names(transaction: &Transaction<'_>, database: &Database, may_make: bool) -> Result<Names, Failure> {
+async fn names(transaction: &Transaction<'_>, database: &Database, may_make: bool) -> Result<ReleaseSql, Failure> {
     let encoding: String = query(transaction, "SHOW server_encoding").await?;
     if encoding != "UTF8" {
         return Err(Failure::Schema(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
@@ -250,11 +254,11 @@ async fn names(transaction: &Transaction<'_>, database: &Database, may_make: boo
         None => "CURRENT_USER".to_owned(),
     };
     let users = users::find(transaction, &database.users_table, database.user_ids, may_make).await?;
-    Ok(Names { role, login, user_ids: database.user_ids, users })
+    Ok(ReleaseSql { role, login, user_ids: database.user_ids, users })
 }
 
 /// Checks that every owner of tasks is in the users table, before the foreign key is created.
-async fn check_owners(transaction: &Transaction<'_>, names: &Names) -> Result<(), Failure> {
+async fn check_owners(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<(), Failure> {
     let Some(users) = &names.users else { return Ok(()) };
     let table = &users.table;
     let missing: i64 = query(

@@ -12,7 +12,7 @@ use shared::{
 async fn handle(app: &App, request: &Request) -> Result<Response> {
     let (owner, (id, if_match, changes)) = app.authorize::<(TaskId, IfMatch, TaskChanges)>(request).await?;
     let task = tasks::update(&app.db, &owner, id, &changes, &if_match).await?;
-    Ok(Response::version(&task))
+    Ok(Response::ok_with_etag(&task))
 }
 
 fn main() -> ExitCode {

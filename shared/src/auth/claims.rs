@@ -24,7 +24,7 @@ const DATES_END: f64 = 18_446_744_073_709_551_616.0;
 
 /// Claims that only session cookies and e-mail links of Better Auth have. Better Auth signs those with the same
 /// secret.
-const NO_ACCESS_TOKEN: [&str; 3] = ["session", "updateTo", "requestType"];
+const COOKIE_OR_EMAIL_LINK: [&str; 3] = ["session", "updateTo", "requestType"];
 
 /// Values of `type`, `token_type`, `token_use` or `scope` that mark a token as not meant for calling an API.
 const OTHER_USES: [&str; 12] = [
@@ -118,7 +118,7 @@ impl ClaimRules {
             }
             Some(path) => {
                 let claims: Object = object(payload).ok_or("a claim is there twice")?;
-                if claims.is_no_access_token() {
+                if claims.is_cookie_or_email_link() {
                     return Err("the token is a session cookie or an e-mail link of Better Auth");
                 }
                 let id = claims.find(path).ok_or("the claim that TOKEN_USER_CLAIM names is missing")?;
@@ -188,9 +188,9 @@ impl Object<'_> {
         object::<Object>(self.0.get(name)?.get().as_bytes())?.find(rest)
     }
 
-    fn is_no_access_token(&self) -> bool {
+    fn is_cookie_or_email_link(&self) -> bool {
         let names = || self.0.keys().map(String::as_str).filter(|name| !DATES.contains(name));
-        names().any(|name| NO_ACCESS_TOKEN.contains(&name))
+        names().any(|name| COOKIE_OR_EMAIL_LINK.contains(&name))
             || (self.0.contains_key("email") && names().all(|name| EMAIL_LINK.contains(&name)))
     }
 }

@@ -65,7 +65,7 @@ pub enum TokenError {
     /// The signature is good, but the token is not an access token for this API.
     Claims(&'static str),
     /// The issuer's keys are not known, or too old to say that a token is wrong.
-    NoKeys,
+    IssuerUnreachable,
 }
 
 impl Verifier {
@@ -147,7 +147,7 @@ impl Verifier {
         let arrived = Instant::now();
         let mut known = keys.current();
         let verify = |set: &KeySet| self.verify_with_set(set, token, algorithm, key_id);
-        let mut result = known.as_ref().map_or(Err(TokenError::NoKeys), |known| verify(known));
+        let mut result = known.as_ref().map_or(Err(TokenError::IssuerUnreachable), |known| verify(known));
         if result.is_ok() && keys.are_old() {
             let newer = keys.refresh(known.as_ref()).await;
             return newer.map_or(result, |newer| verify(&newer));
@@ -157,14 +157,14 @@ impl Verifier {
         if !may_be_good && known.is_some() {
             return result;
         }
-        while let Err(TokenError::Signature(_) | TokenError::NoKeys) = result {
+        while let Err(TokenError::Signature(_) | TokenError::IssuerUnreachable) = result {
             match keys.newer(known.as_ref(), arrived).await {
                 Newer::Set(newer) => {
                     result = verify(&newer);
                     known = Some(newer);
                 }
                 Newer::None => break,
-                Newer::Unknown => return Err(TokenError::NoKeys),
+                Newer::Unknown => return Err(TokenError::IssuerUnreachable),
             }
         }
         result

@@ -66,7 +66,7 @@ impl DbError {
     }
 
     /// Whether a column or a constraint of a table refused the values (SQLSTATE classes 22 and 23).
-    pub(crate) fn is_of_the_values(&self) -> bool {
+    pub(crate) fn is_rejected_value(&self) -> bool {
         let Self::Statement(error) = self else { return false };
         error.code().is_some_and(|state| state.code().starts_with("22") || state.code().starts_with("23"))
     }

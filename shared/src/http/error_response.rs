@@ -30,7 +30,9 @@ impl From<Error> for Response {
             Error::UnreadableBody => detail(400, "There was an error parsing the body"),
             Error::BodyTooLarge => detail(413, "The body is too large"),
             Error::NotAnHttpEvent => detail(400, "Not a request of an API Gateway HTTP API"),
-            Error::NoKeys => detail(503, "Tokens cannot be verified at the moment").and("retry-after", RETRY_AFTER),
+            Error::IssuerUnreachable => {
+                detail(503, "Tokens cannot be verified at the moment").and("retry-after", RETRY_AFTER)
+            }
             Error::Database(error) if error.is_transient() => {
                 detail(503, "The database is not available").and("retry-after", RETRY_AFTER)
             }
@@ -49,7 +51,7 @@ impl Error {
             Self::Unauthenticated(reason) => (Some(reason), Vec::new()),
             Self::Database(error) => (None, telemetry::causes(error)),
             Self::Panic => (Some("panic"), Vec::new()),
-            Self::NoKeys => (Some("no keys of the issuer"), Vec::new()),
+            Self::IssuerUnreachable => (Some("no keys of the issuer"), Vec::new()),
             _ => (None, Vec::new()),
         }
     }

@@ -91,17 +91,17 @@ impl Response {
 
     /// 200 with a version of a resource.
     #[must_use]
-    pub fn version(body: &impl Versioned) -> Self {
-        Self::ok(body).with_tag(body)
+    pub fn ok_with_etag(body: &impl Versioned) -> Self {
+        Self::ok(body).with_etag(body)
     }
 
     /// 200 with a version of a resource, or 304 if the client has that version.
     #[must_use]
-    pub fn version_unless_known(body: &impl Versioned, request: &Request) -> Self {
+    pub fn ok_or_not_modified(body: &impl Versioned, request: &Request) -> Self {
         if is_known(request, body.version()) {
-            Self::empty(Self::NOT_MODIFIED).with_tag(body)
+            Self::empty(Self::NOT_MODIFIED).with_etag(body)
         } else {
-            Self::version(body)
+            Self::ok_with_etag(body)
         }
     }
 
@@ -109,7 +109,7 @@ impl Response {
     /// the same key created it.
     #[must_use]
     pub fn created(request: &Request, path: &str, body: &impl Versioned, is_replay: bool) -> Self {
-        let mut response = Self::json(Self::CREATED, body).with_tag(body);
+        let mut response = Self::json(Self::CREATED, body).with_etag(body);
         response.header("location", request.address(path));
         if is_replay {
             response.header("idempotent-replayed", "true");
@@ -117,7 +117,7 @@ impl Response {
         response
     }
 
-    fn with_tag(mut self, body: &impl Versioned) -> Self {
+    fn with_etag(mut self, body: &impl Versioned) -> Self {
         self.header("etag", body.version().tag());
         self
     }

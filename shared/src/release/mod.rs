@@ -49,7 +49,7 @@ const TABLES_FINGERPRINT: &str = include_str!("tables_fingerprint.sql");
 
 /// The values for the placeholders `{{…}}` in the SQL files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub struct ReleaseSql {
     /// The role that the functions belong to.
     pub role: String,
     /// The role that routes log in as: quoted, or `CURRENT_USER`. Several roles are separated by commas.
@@ -119,7 +119,7 @@ impl Users {
 pub const BETTER_AUTH_TABLE: &str = include_str!("better_auth_user.sql");
 
 /// The SQL that `up` runs, with the placeholders filled in.
-impl Names {
+impl ReleaseSql {
     /// Creates the role that the functions belong to, if it is missing.
     #[must_use]
     pub fn make_role(&self) -> String {
@@ -220,7 +220,7 @@ mod tests {
             updated_at: None,
         };
         for users in [Some(users), None] {
-            let names = Names { role: column(), login: column(), user_ids: UserIds::Text, users };
+            let names = ReleaseSql { role: column(), login: column(), user_ids: UserIds::Text, users };
             let texts = [names.make_role(), names.guard_tables(), names.make_functions(), names.fingerprint()];
             for text in texts.into_iter().chain([names.tables_fingerprint()]) {
                 assert!(!text.contains("{{") && !text.is_empty(), "{text}");

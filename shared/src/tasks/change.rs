@@ -50,17 +50,16 @@ pub async fn complete(db: &Db, owner: &Owner, id: TaskId, completion: &Completio
     Ok(from_write(owner, &row))
 }
 
-/// Deletes a task and returns it as it was.
+/// Deletes a task.
 ///
 /// # Errors
 /// As [`update`].
-pub async fn delete(db: &Db, owner: &Owner, id: TaskId, if_match: &IfMatch) -> Result<Task> {
+pub async fn delete(db: &Db, owner: &Owner, id: TaskId, if_match: &IfMatch) -> Result<()> {
     let versions = versions(if_match);
     let parameters: [Parameter; 2] = [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
     // A second attempt would not find the task.
     let row = db.write(owner, Retry::Never, call!("delete_task($1, $2, $3, $4, $5)"), &parameters).await?;
-    Outcome::of(&row).done()?;
-    Ok(from_write(owner, &row))
+    Ok(Outcome::of(&row).done()?)
 }
 
 /// The versions that the task may have. `None` if any version will do.

@@ -1,20 +1,17 @@
--- Deletes a task and returns it as it was. For `versions` see update_task. The owner's count stays as it is: it is
+-- Deletes a task. For `versions` see update_task. The owner's count stays as it is: it is
 -- an upper bound. So a delete writes one row, and waits only for other writes of that row.
 CREATE FUNCTION {{functions}}.delete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
+    OUT outcome TEXT, OUT clock TIMESTAMPTZ
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
 BEGIN
     {{begin_write}}
     DELETE FROM task_api.task AS t
-    WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
-    RETURNING {{task_columns}}
-    INTO {{task_into}};
+    WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions));
     outcome := 'ok';
     IF NOT FOUND THEN
         outcome := {{functions}}.missing_reason(wanted);

@@ -5,12 +5,14 @@ mod values;
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+#[cfg(feature = "openapi")]
+use serde_json::Value;
+use serde_json::json;
 use tokio_postgres::types::Type;
 
 use super::{
     Task,
-    cursor::{Cursor, Key, SORTS, Sort},
+    cursor::{Cursor, Key, Sort},
 };
 use crate::{
     Result, Text,
@@ -150,7 +152,7 @@ fn described(name: &str) -> (&'static str, Value) {
         "q" => ("Only tasks whose title or description contains this, in any case.", text()),
         "search" => ("The same as `q`.", text()),
         "sort" => {
-            let names: Vec<_> = SORTS.into_iter().chain(SORT_ALIASES.map(|(alias, _)| alias)).collect();
+            let names: Vec<_> = super::SORTS.into_iter().chain(SORT_ALIASES.map(|(alias, _)| alias)).collect();
             let description = "The order; `-` for descending. `created` and `updated` stand for `created_at` and \
                 `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another.";
             (description, json!({ "type": "string", "enum": names }))

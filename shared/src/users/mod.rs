@@ -70,7 +70,7 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
     let call = call!("update_me($1, $2, $3, $4, $5, $6)");
     let unfit = |rule| Error::Invalid(vec![Problem::value(json!(["body"]), rule, json!(null))]);
     let row = match db.write(owner, Retry::IfConnectionLost, call, &parameters).await {
-        Err(error) if error.is_of_the_values() => return Err(unfit("the users table does not take this")),
+        Err(error) if error.is_rejected_value() => return Err(unfit("the users table does not take this")),
         result => result?,
     };
     match Outcome::of(&row) {
@@ -88,7 +88,7 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
 /// As [`get`], and [`Error::UserInUse`] when rows of another table refer to the user and are not deleted with it.
 pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
     let row = match db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await {
-        Err(error) if error.is_of_the_values() => return Err(Error::UserInUse),
+        Err(error) if error.is_rejected_value() => return Err(Error::UserInUse),
         result => result?,
     };
     Ok(Outcome::of(&row).done()?)
