@@ -32,6 +32,20 @@ pub(crate) struct Launch {
     pub(crate) variables: Vec<(String, String)>,
 }
 
+impl Launch {
+    /// Runs `binary` from a file of its own. Processes of one file share its pages, and so one finds in the processor's
+    /// caches what another has just run. On Lambda each environment is a machine of its own.
+    pub(crate) fn of_own_file(name: &str, binary: &Path, variables: Vec<(String, String)>) -> Result<Self> {
+        let folder = target().join("bench").join("binaries").join(name.replace(' ', "-"));
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let own = folder.join("bootstrap");
+        // One that an earlier run has left may still run.
+        let _ = fs::remove_file(&own);
+        fs::copy(binary, &own).with_context(|| binary.display().to_string())?;
+        Ok(Self { name: name.into(), binary: own, variables, ..Self::default() })
+    }
+}
+
 /// A running process.
 pub(crate) struct Process {
     name: String,

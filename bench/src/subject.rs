@@ -109,11 +109,11 @@ pub(crate) fn all(database: &Database, processor: Processor) -> Result<Vec<Subje
     let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None, None);
     let baseline = |name, statement| Subject::baseline(name, statement, &payload, database, processor);
     let mut subjects = vec![
-        baseline(EMPTY, None),
-        baseline(LIST, Some(("list", i64::from(READER)))),
-        baseline(GET, Some(("get", 1))),
-        baseline(UPDATE, Some(("update", BASELINE_UPDATED))),
-        baseline(INSERT, Some(("insert", i64::from(WRITER)))),
+        baseline(EMPTY, None)?,
+        baseline(LIST, Some(("list", i64::from(READER))))?,
+        baseline(GET, Some(("get", 1)))?,
+        baseline(UPDATE, Some(("update", BASELINE_UPDATED)))?,
+        baseline(INSERT, Some(("insert", i64::from(WRITER))))?,
     ];
     for sample in samples() {
         subjects.push(Subject::of(&sample, &gateway, database, processor)?);
@@ -163,7 +163,7 @@ impl Subject {
         payload: &str,
         database: &Database,
         processor: Processor,
-    ) -> Self {
+    ) -> Result<Self> {
         let binary = name.split(' ').next().unwrap_or(name).to_owned();
         let application_name = application_name(name);
         let mut variables = database.variables_of(&application_name);
@@ -171,8 +171,8 @@ impl Subject {
             variables.push(("BASELINE_STATEMENT".into(), statement.into()));
             variables.push(("BASELINE_ID".into(), id.to_string()));
         }
-        let launch = Launch { name: name.into(), binary: processor.binary(&binary), variables, ..Launch::default() };
-        Self {
+        let launch = Launch::of_own_file(name, &processor.binary(&binary), variables)?;
+        Ok(Self {
             name,
             baseline: None,
             binary,
@@ -182,7 +182,7 @@ impl Subject {
             status: 200,
             payload: payload.into(),
             calls: 0,
-        }
+        })
     }
 
     fn of(sample: &Sample, gateway: &Gateway, database: &Database, processor: Processor) -> Result<Self> {
@@ -196,8 +196,7 @@ impl Subject {
         let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body, key);
         let application_name = application_name(sample.name);
         let variables = database.variables_of(&application_name);
-        let launch =
-            Launch { name: sample.name.into(), binary: processor.binary(&binary), variables, ..Launch::default() };
+        let launch = Launch::of_own_file(sample.name, &processor.binary(&binary), variables)?;
         Ok(Self {
             name: sample.name,
             baseline: Some(sample.baseline),
