@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use shared::db::RELEASE_SCHEMA;
 use tests::{Api, Request, postgres::Database, token};
 
+use crate::sql;
+
 /// The server process of the API's connection. The API has the database to itself.
 async fn backend(database: &Database) -> u32 {
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -89,31 +91,39 @@ async fn a_write_that_ends_late_is_not_committed() {
     }
     let rows = r#"SELECT (SELECT json_agg(t ORDER BY id)::TEXT FROM task AS t) || (SELECT json_agg(u)::TEXT FROM "user" AS u)"#;
     let before: String = database.value(rows).await;
-    for (function, parameters) in [
-        ("update_task", format!("{id}, NULL, 'late', FALSE, NULL, NULL")),
-        ("complete_task", format!("{id}, NULL, TRUE")),
-        ("create_task", "'late', NULL, 100, NULL, NULL".to_owned()),
-        ("create_task", "'late', NULL, 100, 'key', '\\x00'".to_owned()),
-        ("delete_task", format!("{id}, NULL")),
-        ("update_me", "'late', FALSE, NULL".to_owned()),
-        ("delete_me", String::new()),
-    ] {
-        let separator = if parameters.is_empty() { "" } else { ", " };
+    let functions = sql::functions();
+    let writes = functions.iter().filter(|function| function.parameters.iter().any(|name| name == "deadline"));
+    let mut tried = 0;
+    for (function, key) in writes.flat_map(|function| [(function, "NULL"), (function, "'key'")]) {
+        let name = &function.name;
         let call = |time: &str| {
-            format!(
-                "SELECT outcome FROM {RELEASE_SCHEMA}.{function}(1, clock_timestamp() + INTERVAL '{time}', 5000{separator}{parameters})"
-            )
+            let value = |name: &String| match name.as_str() {
+                "caller" => "1".to_owned(),
+                "deadline" => format!("clock_timestamp() + INTERVAL '{time}'"),
+                "lock_timeout_ms" => "5000".to_owned(),
+                "wanted" => id.to_string(),
+                "new_title" | "new_name" => "'late'".to_owned(),
+                "max_tasks" => "100".to_owned(),
+                "new_key" => key.to_owned(),
+                "new_fingerprint" => "'\\x00'".to_owned(),
+                // Nothing to change.
+                _ => "NULL".to_owned(),
+            };
+            let values: Vec<_> = function.parameters.iter().map(value).collect();
+            format!("SELECT outcome FROM {RELEASE_SCHEMA}.{name}({})", values.join(", "))
         };
-        let late = database.client.batch_execute(&call("50 milliseconds")).await.expect_err(function);
-        assert_eq!(late.code().map(tokio_postgres::error::SqlState::code), Some("TA001"), "{function}: {late:?}");
-        assert_eq!(database.value::<String>(rows).await, before, "{function}");
+        let late = database.client.batch_execute(&call("50 milliseconds")).await.expect_err(name);
+        assert_eq!(late.code().map(tokio_postgres::error::SqlState::code), Some("TA001"), "{name}: {late:?}");
+        assert_eq!(database.value::<String>(rows).await, before, "{name}");
         // One that begins late does no work at all, which would fail at its end.
-        assert_eq!(database.value::<String>(&call("-1 second")).await, "late", "{function}");
+        assert_eq!(database.value::<String>(&call("-1 second")).await, "late", "{name}");
         // With more time the same is done, and undone here.
         database.execute("BEGIN").await;
-        assert_eq!(database.value::<String>(&call("10 seconds")).await, "ok", "{function}");
+        assert_eq!(database.value::<String>(&call("10 seconds")).await, "ok", "{name}");
         database.execute("ROLLBACK").await;
+        tried += 1;
     }
+    assert!(tried >= 12, "{tried}");
 }
 
 /// The connection is cut while the server process stands still. The function repeats its write, and the first write
