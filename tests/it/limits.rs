@@ -43,14 +43,16 @@ async fn keys_end_after_a_day() {
     api.database.users(&[1]).await;
     let create = |title: &str| Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": title }));
     let keyed = |title: &str| create(title).header("Idempotency-Key", "weekly-report");
+    let age = "UPDATE idempotency_key SET created_at = created_at - INTERVAL '7 days';
+               UPDATE task_owner SET keys_since = keys_since - INTERVAL '7 days'";
     let first = api.send(keyed("weekly report")).await;
-    api.database.execute("UPDATE idempotency_key SET created_at = now() - INTERVAL '7 days'").await;
+    api.database.execute(age).await;
     let second = api.send(keyed("weekly report")).await;
     assert_eq!((second.status, second.header("idempotent-replayed")), (201, None));
     assert_ne!(first.json()["id"], second.json()["id"]);
-    api.database.execute("UPDATE idempotency_key SET created_at = now() - INTERVAL '7 days'").await;
+    api.database.execute(age).await;
     assert_eq!(api.send(keyed("weekly report 48")).await.status, 201);
-    api.database.execute("UPDATE idempotency_key SET created_at = now() - INTERVAL '7 days'").await;
+    api.database.execute(age).await;
     assert_eq!(api.send(create("something else")).await.status, 201);
     assert_eq!(api.database.value::<i64>("SELECT count(*) FROM idempotency_key").await, 0);
 }

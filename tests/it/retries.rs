@@ -106,7 +106,8 @@ async fn keys_are_kept_for_a_day_and_go_with_the_next_create() {
     for (key, age) in [("young", "23 hours 59 minutes"), ("old", "24 hours 1 minute"), ("older", "1 year")] {
         api.send(create(1, key, json!({ "title": key }))).await;
         let sql = format!(
-            "UPDATE idempotency_key SET created_at = now() - INTERVAL '{age}' WHERE key = '{key}' AND user_id = 1"
+            "UPDATE idempotency_key SET created_at = now() - INTERVAL '{age}' WHERE key = '{key}' AND user_id = 1;
+             UPDATE task_owner SET keys_since = now() - INTERVAL '{age}' WHERE user_id = 1"
         );
         api.database.execute(&sql).await;
     }

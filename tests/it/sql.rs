@@ -56,7 +56,7 @@ pub fn functions() -> Vec<Function> {
 fn parameter(text: &str) -> Option<String> {
     let mut words = text.split_whitespace();
     match words.next()? {
-        "OUT" | "{{task_out}}" => None,
+        "OUT" => None,
         "IN" => words.next().map(str::to_owned),
         name => Some(name.to_owned()),
     }

@@ -19,6 +19,9 @@ const ACCESS_WITHOUT_USERS: [&str; 2] =
 /// them.
 const OPERATIONS: &[&str] = include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
+/// The types of the rows that operations return.
+const TYPES: &str = include_str!("types.sql");
+
 /// The function that checks whether this release can be served.
 const HEALTH: &str = include_str!("health.sql");
 
@@ -32,9 +35,6 @@ const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mod
 
 /// Sets the caller. It is one of the declarations of each operation.
 const SET_CALLER: &str = include_str!("set_caller.sql");
-
-/// Looks up an idempotency key.
-const FIND_KEY: &str = include_str!("find_key.sql");
 
 /// The beginning and the end of every write.
 const BEGIN_WRITE: &str = include_str!("begin_write.sql");
@@ -142,7 +142,7 @@ impl ReleaseSql {
     #[must_use]
     pub fn make_functions(&self) -> String {
         let access = if self.users.is_some() { &ACCESS } else { &ACCESS_WITHOUT_USERS };
-        let mut sql: String = access.iter().chain([&HEALTH]).map(|text| self.fill(text)).collect();
+        let mut sql: String = [&TYPES].into_iter().chain(access).chain([&HEALTH]).map(|text| self.fill(text)).collect();
         for text in OPERATIONS {
             for text in tasks::one_per_sort(text) {
                 sql.push_str(&self.fill(&text));
@@ -177,12 +177,9 @@ impl ReleaseSql {
             let columns: Vec<_> = tasks::COLUMNS.iter().map(|(name, kind)| form(name, kind)).collect();
             columns.join(", ")
         };
-        text.replace("{{task_out}}", &task(|name, kind| format!("OUT {name} {kind}")))
-            .replace("{{task_types}}", &task(|name, kind| format!("{name} {kind}")))
-            .replace("{{task_columns}}", &task(|name, _| format!("t.{name}")))
-            .replace("{{task_into}}", &task(|name, _| name.to_owned()))
+        text.replace("{{task_types}}", &task(|name, kind| format!("{name} {kind}")))
+            .replace("{{task_answer}}", &format!("'ok', NULL::TIMESTAMPTZ, {}", task(|name, _| format!("t.{name}"))))
             .replace("{{set_caller}}", SET_CALLER.trim())
-            .replace("{{find_key}}", FIND_KEY.trim())
             .replace("{{begin_write}}", BEGIN_WRITE.trim())
             .replace("{{end_write}}", END_WRITE.trim())
             .replace("{{fingerprint}}", FINGERPRINT.trim())

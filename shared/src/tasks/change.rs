@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Type;
 
-use super::{Completion, Task, TaskChanges, TaskId, from_write};
+use super::{Completion, Task, TaskChanges, TaskId, from_row};
 use crate::{
     Result,
     auth::Owner,
@@ -31,7 +31,7 @@ pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, i
     let call = call!("update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     let row = db.write(owner, retry(if_match, true), call, &parameters).await?;
     Outcome::of(&row).done()?;
-    Ok(from_write(owner, &row))
+    Ok(from_row(owner, &row))
 }
 
 /// Completes a task or opens it again, as `completion` says. Without a value, it toggles: it completes an open task
@@ -47,7 +47,7 @@ pub async fn complete(db: &Db, owner: &Owner, id: TaskId, completion: &Completio
     let retry = retry(if_match, completion.completed.is_some());
     let row = db.write(owner, retry, call!("complete_task($1, $2, $3, $4, $5, $6)"), &parameters).await?;
     Outcome::of(&row).done()?;
-    Ok(from_write(owner, &row))
+    Ok(from_row(owner, &row))
 }
 
 /// Deletes a task.

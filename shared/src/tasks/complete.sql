@@ -1,14 +1,15 @@
 -- Completes a task or opens it again, as `set_completed` says. NULL toggles. For `versions` see update_task.
 CREATE FUNCTION {{functions}}.complete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
-    IN set_completed BOOLEAN,
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
+    IN set_completed BOOLEAN
 )
+RETURNS {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.task_answer;
 BEGIN
     {{begin_write}}
     -- updated_at always moves forward, even when the clock does not.
@@ -16,13 +17,12 @@ BEGIN
     SET completed  = COALESCE(set_completed, NOT t.completed),
         updated_at = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')
     WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
-    RETURNING {{task_columns}}
-    INTO {{task_into}};
-    outcome := 'ok';
+    RETURNING {{task_answer}}
+    INTO answer;
     IF NOT FOUND THEN
-        outcome := {{functions}}.missing_reason(wanted);
-        IF outcome = 'own' THEN
-            outcome := CASE WHEN versions IS NULL THEN 'not_found' ELSE 'stale' END;
+        answer.outcome := {{functions}}.missing_reason(wanted);
+        IF answer.outcome = 'own' THEN
+            answer.outcome := CASE WHEN versions IS NULL THEN 'not_found' ELSE 'stale' END;
         END IF;
     END IF;
     {{end_write}}

@@ -4,78 +4,74 @@
 -- user wait for each other at the row of task_owner.
 CREATE FUNCTION {{functions}}.create_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
-    IN new_title TEXT, IN new_description TEXT, IN max_tasks INTEGER, IN new_key TEXT, IN new_fingerprint BYTEA,
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ, OUT id BIGINT, OUT created_at TIMESTAMPTZ
+    IN new_title TEXT, IN new_description TEXT, IN max_tasks INTEGER, IN new_key TEXT, IN new_fingerprint BYTEA
 )
+RETURNS {{functions}}.created_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.created_answer;
     yesterday CONSTANT TIMESTAMPTZ := CURRENT_TIMESTAMP - INTERVAL '24 hours';
+    outcome TEXT := 'ok';
     keys INTEGER;
+    keys_since TIMESTAMPTZ;
+    id BIGINT;
+    created_at TIMESTAMPTZ;
     fingerprint BYTEA;
 BEGIN
     {{begin_write}}
 
-    -- An earlier request with this key may have created a task.
-    IF new_key IS NOT NULL THEN
-        {{find_key}}
+    -- Counts the task. This locks the owner's row.
+    UPDATE task_api.task_owner AS o
+    SET tasks = o.tasks + 1,
+        keys  = CASE WHEN new_key IS NULL THEN o.keys ELSE o.keys + 1 END,
+        keys_since = COALESCE(o.keys_since, CASE WHEN new_key IS NOT NULL THEN CURRENT_TIMESTAMP END)
+    WHERE o.user_id = caller AND o.tasks < max_tasks
+    RETURNING o.keys, o.keys_since INTO keys, keys_since;
+    IF NOT FOUND THEN
+        SELECT r.outcome, r.keys, r.keys_since INTO outcome, keys, keys_since
+        FROM {{functions}}.make_room(caller, max_tasks, new_key IS NOT NULL) AS r;
     END IF;
 
-    IF id IS NULL THEN
-        -- Counts the task. This locks the owner's row.
-        UPDATE task_api.task_owner AS o
-        SET tasks = o.tasks + 1,
-            keys  = CASE WHEN new_key IS NULL THEN o.keys ELSE o.keys + 1 END
-        WHERE o.user_id = caller AND o.tasks < max_tasks
-        RETURNING o.keys INTO keys;
-        outcome := 'ok';
-        IF NOT FOUND THEN
-            SELECT r.outcome, r.keys INTO outcome, keys
-            FROM {{functions}}.make_room(caller, max_tasks, new_key IS NOT NULL) AS r;
-        END IF;
-
-        -- Removes keys that do not count any more.
-        IF outcome = 'ok' AND keys > 0 THEN
-            IF keys > {{max_keys}} OR EXISTS (
-                SELECT FROM task_api.idempotency_key AS k WHERE k.user_id = caller AND k.created_at < yesterday
-            ) THEN
-                PERFORM {{functions}}.remove_keys(caller, keys, new_key);
-            END IF;
-        END IF;
-
+    IF new_key IS NOT NULL AND outcome = 'ok' THEN
         -- Claims the key, which stores the id of the new task.
-        IF outcome = 'ok' AND new_key IS NOT NULL THEN
-            INSERT INTO task_api.idempotency_key AS k (user_id, key, fingerprint, task_id)
-            VALUES (caller, new_key, new_fingerprint, nextval('task_api.task_id_seq'))
-            ON CONFLICT (user_id, key) DO UPDATE
-            SET fingerprint = EXCLUDED.fingerprint, task_id = EXCLUDED.task_id, created_at = EXCLUDED.created_at
-            WHERE k.created_at < yesterday
-            RETURNING k.task_id INTO id;
-            IF NOT FOUND THEN
-                -- Another request with this key came first, while this request waited for the owner's row.
-                UPDATE task_api.task_owner AS o SET tasks = o.tasks - 1, keys = o.keys - 1 WHERE o.user_id = caller;
-                outcome := 'key_taken';
-            END IF;
-        END IF;
-
-        IF outcome = 'ok' THEN
-            INSERT INTO task_api.task AS t (id, user_id, title, description, search_text)
-            VALUES (
-                COALESCE(id, nextval('task_api.task_id_seq')), caller, new_title, new_description,
-                lower(new_title || chr(31) || COALESCE(new_description, ''))
-            )
-            RETURNING t.id, t.created_at INTO id, created_at;
-        ELSIF new_key IS NOT NULL AND outcome <> 'no_user' THEN
-            -- The request that came first may also have used up the limit, so this looks the key up for every
-            -- outcome.
-            {{find_key}}
+        INSERT INTO task_api.idempotency_key AS k (user_id, key, fingerprint, task_id)
+        VALUES (caller, new_key, new_fingerprint, nextval('task_api.task_id_seq'))
+        ON CONFLICT (user_id, key) DO UPDATE
+        SET fingerprint = EXCLUDED.fingerprint, task_id = EXCLUDED.task_id, created_at = EXCLUDED.created_at
+        WHERE k.created_at < yesterday
+        RETURNING k.task_id INTO id;
+        IF NOT FOUND THEN
+            -- An earlier request has this key, so this one does not count.
+            UPDATE task_api.task_owner AS o SET tasks = o.tasks - 1, keys = o.keys - 1 WHERE o.user_id = caller;
+            outcome := 'key_taken';
         END IF;
     END IF;
 
-    IF fingerprint IS NOT NULL THEN
-        outcome := CASE WHEN fingerprint = new_fingerprint THEN 'replayed' ELSE 'key_reused' END;
+    IF outcome = 'ok' THEN
+        IF keys > {{max_keys}} OR keys_since < yesterday THEN
+            PERFORM {{functions}}.remove_keys(caller, keys, new_key);
+        END IF;
+        INSERT INTO task_api.task AS t (id, user_id, title, description, search_text)
+        VALUES (
+            COALESCE(id, nextval('task_api.task_id_seq')), caller, new_title, new_description,
+            lower(new_title || chr(31) || COALESCE(new_description, ''))
+        )
+        RETURNING 'ok', NULL::TIMESTAMPTZ, t.id, t.created_at INTO answer;
+    ELSE
+        IF new_key IS NOT NULL AND outcome <> 'no_user' THEN
+            -- What the earlier request created. It may also have used up the limit. The query has no condition on the
+            -- age: with one, the plan for an empty table would read all keys of a user by age.
+            SELECT k.fingerprint, k.task_id, k.created_at INTO fingerprint, id, created_at
+            FROM task_api.idempotency_key AS k
+            WHERE k.user_id = caller AND k.key = new_key;
+            IF created_at >= yesterday THEN
+                outcome := CASE WHEN fingerprint = new_fingerprint THEN 'replayed' ELSE 'key_reused' END;
+            END IF;
+        END IF;
+        answer := (outcome, NULL::TIMESTAMPTZ, id, created_at);
     END IF;
     {{end_write}}
 END

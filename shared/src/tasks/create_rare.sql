@@ -4,7 +4,7 @@
 -- deletes do not lower the count. The outcome 'ok' means that the new task is counted.
 CREATE FUNCTION {{functions}}.make_room(
     IN caller {{user_id}}, IN max_tasks INTEGER, IN with_key BOOLEAN,
-    OUT outcome TEXT, OUT keys INTEGER
+    OUT outcome TEXT, OUT keys INTEGER, OUT keys_since TIMESTAMPTZ
 )
 LANGUAGE plpgsql VOLATILE {{search_path}}
 AS $$
@@ -30,15 +30,16 @@ BEGIN
     ELSE
         UPDATE task_api.task_owner AS o
         SET tasks = counted + 1,
-            keys  = o.keys + with_key::INTEGER
+            keys  = o.keys + with_key::INTEGER,
+            keys_since = COALESCE(o.keys_since, CASE WHEN with_key THEN CURRENT_TIMESTAMP END)
         WHERE o.user_id = caller
-        RETURNING 'ok', o.keys INTO outcome, keys;
+        RETURNING 'ok', o.keys, o.keys_since INTO outcome, keys, keys_since;
     END IF;
 END
 $$;
 
 -- Removes up to 100 keys: keys older than a day, and the oldest keys beyond {{max_keys}}. The caller of this
--- function has locked the owner's row.
+-- function has locked the owner's row, and written `new_key` if there is one.
 CREATE FUNCTION {{functions}}.remove_keys(caller {{user_id}}, keys INTEGER, new_key TEXT) RETURNS VOID
 LANGUAGE plpgsql VOLATILE {{search_path}}
 AS $$
@@ -48,8 +49,7 @@ DECLARE
     removed INTEGER;
 BEGIN
     IF counted > {{max_keys}} THEN
-        -- Adds 1 for the new key, which is about to be written.
-        SELECT count(*) + (new_key IS NOT NULL)::INTEGER INTO counted FROM task_api.idempotency_key AS k WHERE k.user_id = caller;
+        SELECT count(*) INTO counted FROM task_api.idempotency_key AS k WHERE k.user_id = caller;
     END IF;
     DELETE FROM task_api.idempotency_key AS k
     WHERE k.user_id = caller
@@ -57,13 +57,15 @@ BEGIN
           SELECT e.key
           FROM task_api.idempotency_key AS e
           WHERE e.user_id = caller
-            -- An expired key that is sent again is not removed, because create_task overwrites it.
             AND e.key IS DISTINCT FROM new_key
             AND (e.created_at < CURRENT_TIMESTAMP - INTERVAL '24 hours' OR counted > {{max_keys}})
           ORDER BY e.created_at
           LIMIT 100
       ));
     GET DIAGNOSTICS removed = ROW_COUNT;
-    UPDATE task_api.task_owner AS o SET keys = GREATEST(0, counted - removed) WHERE o.user_id = caller;
+    UPDATE task_api.task_owner AS o
+    SET keys = GREATEST(0, counted - removed),
+        keys_since = (SELECT min(k.created_at) FROM task_api.idempotency_key AS k WHERE k.user_id = caller)
+    WHERE o.user_id = caller;
 END
 $$;

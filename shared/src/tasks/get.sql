@@ -1,21 +1,22 @@
 -- Returns one task of the caller.
 CREATE FUNCTION {{functions}}.get_task(
-    IN caller {{user_id}}, IN wanted BIGINT,
-    OUT outcome TEXT, {{task_out}}
+    IN caller {{user_id}}, IN wanted BIGINT
 )
+RETURNS {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.task_answer;
 BEGIN
-    SELECT {{task_columns}}
-    INTO {{task_into}}
+    SELECT {{task_answer}}
+    INTO answer
     FROM task_api.task AS t
     WHERE t.id = wanted AND t.user_id = caller;
-    outcome := 'ok';
     IF NOT FOUND THEN
-        outcome := {{functions}}.missing_reason(wanted);
+        answer.outcome := {{functions}}.missing_reason(wanted);
     END IF;
+    RETURN answer;
 END
 $$;

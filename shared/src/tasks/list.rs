@@ -12,7 +12,7 @@ use tokio_postgres::{
 use super::{
     Task,
     cursor::{self, SORTS, Sort},
-    from_read,
+    from_row,
     query::{ListQuery, Start},
 };
 use crate::{
@@ -61,7 +61,7 @@ pub async fn list(db: &Db, owner: &Owner, query: &ListQuery, usual: DefaultSort)
     if let Some(first) = rows.first() {
         Outcome::of(first).done()?;
     }
-    let tasks: Vec<Task<&str>> = rows.iter().map(|row| from_read(owner, row)).collect();
+    let tasks: Vec<Task<&str>> = rows.iter().map(|row| from_row(owner, row)).collect();
     let page = Page::of(tasks.get(..limit).unwrap_or(&tasks));
     let last = page.length.checked_sub(1).and_then(|last| tasks.get(last));
     let next = last.filter(|_| page.length < tasks.len()).map(|last| query.next(owner, sort, page.length, last));

@@ -2,15 +2,16 @@
 -- -9223372036854775808 as `after`: with COALESCE instead, policies would keep the condition from using the index.
 -- One row with the outcome 'no_user' when the caller was deleted.
 CREATE FUNCTION {{functions}}.list_tasks(caller {{user_id}}, after BIGINT, page INTEGER)
-RETURNS TABLE (outcome TEXT, {{task_types}})
+RETURNS SETOF {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.task_answer;
 BEGIN
     RETURN QUERY
-    SELECT 'ok'::TEXT, {{task_columns}}
+    SELECT {{task_answer}}
     FROM task_api.task AS t
     -- The condition is one range of the index on user and id. With `user_id = caller` and the order of ids alone,
     -- the planner would use the primary key when few users have most tasks, and read everybody's tasks.
@@ -18,8 +19,8 @@ BEGIN
     ORDER BY t.user_id, t.id
     LIMIT page;
     IF NOT FOUND AND NOT {{functions}}.user_exists() THEN
-        outcome := 'no_user';
-        RETURN NEXT;
+        answer.outcome := 'no_user';
+        RETURN NEXT answer;
     END IF;
 END
 $$;

@@ -6,12 +6,13 @@ CREATE FUNCTION {{functions}}.list_tasks_by_{{column}}_{{direction}}(
     caller {{user_id}}, completed_is BOOLEAN, needle TEXT, after task_api.task.{{column}}%TYPE, after_id BIGINT,
     skip INTEGER, page INTEGER
 )
-RETURNS TABLE (outcome TEXT, {{task_types}})
+RETURNS SETOF {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.task_answer;
     -- The search compares bytes, which is fast, with search_text in the same form. NULL means no search.
     bytes CONSTANT BYTEA := convert_to(lower(NULLIF(needle, '')), 'UTF8');
     -- In the order of ids, a page begins at its cursor. COALESCE must not be in the query: the planner does not
@@ -20,7 +21,7 @@ DECLARE
     greatest CONSTANT BIGINT := COALESCE({{greatest_id}}, '9223372036854775807'::BIGINT);
 BEGIN
     RETURN QUERY
-    SELECT 'ok'::TEXT, {{task_columns}}
+    SELECT {{task_answer}}
     FROM task_api.task AS t
     WHERE t.user_id = caller
       AND t.id >= least
@@ -32,8 +33,8 @@ BEGIN
     OFFSET skip
     LIMIT page;
     IF NOT FOUND AND NOT {{functions}}.user_exists() THEN
-        outcome := 'no_user';
-        RETURN NEXT;
+        answer.outcome := 'no_user';
+        RETURN NEXT answer;
     END IF;
 END
 $$;

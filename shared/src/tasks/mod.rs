@@ -128,28 +128,19 @@ body! {
 pub async fn get(db: &Db, owner: &Owner, id: TaskId) -> Result<Task> {
     let row = db.read_one(owner, call!("get_task($1, $2)"), &[(&id.0, Type::INT8)]).await?;
     Outcome::of(&row).done()?;
-    Ok(from_read(owner, &row))
-}
-
-/// The task in a row of a function that reads. The first column is `outcome`.
-fn from_read<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
-    from_columns(owner, row, 1)
-}
-
-/// The task in a row of a function that writes. The first columns are `outcome` and `clock`.
-fn from_write<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
-    from_columns(owner, row, 2)
+    Ok(from_row(owner, &row))
 }
 
 /// Defines the columns of a task in the rows of functions, with their Postgres types, in order, and the code that
-/// reads them. In SQL, `{{task_columns}}`, `{{task_out}}`, `{{task_types}}` and `{{task_into}}` stand for the
-/// columns.
+/// reads them. In SQL, `{{task_types}}` stands for the columns with their types, and `{{task_answer}}` for the row of a
+/// task `t` that was found.
 macro_rules! columns {
     ($($column:ident $kind:literal),* $(,)?) => {
         pub(crate) const COLUMNS: &[(&str, &str)] = &[$((stringify!($column), $kind)),*];
 
-        fn from_columns<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row, first: usize) -> Task<T> {
-            let mut next = first..;
+        /// The task in a row, after `outcome` and `clock`.
+        fn from_row<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
+            let mut next = 2..;
             let mut at = || next.next().unwrap_or_default();
             Task { $($column: row.get(at()),)* user_id: owner.id().clone() }
         }

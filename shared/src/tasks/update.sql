@@ -2,14 +2,15 @@
 -- `set_description` is TRUE. `versions` lists the values that `updated_at` may have now; NULL allows any value.
 CREATE FUNCTION {{functions}}.update_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
-    IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN,
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ, {{task_out}}
+    IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN
 )
+RETURNS {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.task_answer;
 BEGIN
     {{begin_write}}
     -- updated_at always moves forward, even when the clock does not.
@@ -26,13 +27,12 @@ BEGIN
         completed   = COALESCE(set_completed, t.completed),
         updated_at  = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')
     WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
-    RETURNING {{task_columns}}
-    INTO {{task_into}};
-    outcome := 'ok';
+    RETURNING {{task_answer}}
+    INTO answer;
     IF NOT FOUND THEN
-        outcome := {{functions}}.missing_reason(wanted);
-        IF outcome = 'own' THEN
-            outcome := CASE WHEN versions IS NULL THEN 'not_found' ELSE 'stale' END;
+        answer.outcome := {{functions}}.missing_reason(wanted);
+        IF answer.outcome = 'own' THEN
+            answer.outcome := CASE WHEN versions IS NULL THEN 'not_found' ELSE 'stale' END;
         END IF;
     END IF;
     {{end_write}}

@@ -1,16 +1,17 @@
 -- Deletes the caller. Foreign keys delete what belongs to the caller.
 CREATE FUNCTION {{functions}}.delete_me(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
-    OUT outcome TEXT, OUT clock TIMESTAMPTZ
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER
 )
+RETURNS {{functions}}.answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.answer;
 BEGIN
     {{begin_write}}
-    outcome := CASE WHEN {{functions}}.user_delete() THEN 'ok' ELSE 'no_user' END;
+    answer.outcome := CASE WHEN {{functions}}.user_delete() THEN 'ok' ELSE 'no_user' END;
     {{end_write}}
 END
 $$;

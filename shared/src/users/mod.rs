@@ -57,7 +57,7 @@ body! {
 pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
     let row = db.read_one(owner, call!("get_me($1)"), &[]).await?;
     Outcome::of(&row).done()?;
-    Ok(from_columns(owner, &row, 1))
+    Ok(from_row(owner, &row))
 }
 
 /// Changes the owner and returns the result.
@@ -77,7 +77,7 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
         Outcome::NoColumn => Err(unfit("the users table has no column for this")),
         outcome => {
             outcome.done()?;
-            Ok(from_columns(owner, &row, 2))
+            Ok(from_row(owner, &row))
         }
     }
 }
@@ -103,14 +103,15 @@ pub async fn require(db: &Db, owner: &Owner) -> Result<()> {
     Ok(Outcome::of(&row).done()?)
 }
 
-fn from_columns(owner: &Owner, row: &Row, first: usize) -> User {
+/// The user in a row, after `outcome` and `clock`.
+fn from_row(owner: &Owner, row: &Row) -> User {
     User {
         id: owner.id().clone(),
-        name: row.get(first),
-        email: row.get(first + 1),
-        image: row.get(first + 2),
-        email_verified: row.get(first + 3),
-        created_at: row.get(first + 4),
-        updated_at: row.get(first + 5),
+        name: row.get(2),
+        email: row.get(3),
+        image: row.get(4),
+        email_verified: row.get(5),
+        created_at: row.get(6),
+        updated_at: row.get(7),
     }
 }
