@@ -4,13 +4,11 @@
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-use devtools::{
-    build::Processor,
-    ui::{step, table},
-};
+use devtools::ui::{step, table};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    binaries::Binaries,
     data::Database,
     pin,
     process::Process,
@@ -42,13 +40,13 @@ pub(crate) struct Throughput {
 }
 
 /// Measures.
-pub(crate) async fn run(database: &Database, processor: Processor) -> Result<Vec<Throughput>> {
+pub(crate) async fn run(database: &Database, binaries: &Binaries) -> Result<Vec<Throughput>> {
     let pin = pin::command();
     if pin.is_empty() {
         eprintln!("There is no taskset here: the process is not kept on one core.");
     }
     let mut results = Vec::new();
-    for mut subject in subject::all(database, processor)? {
+    for mut subject in subject::all(database, binaries)? {
         if !FUNCTIONS.contains(&subject.name) {
             continue;
         }

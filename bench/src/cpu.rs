@@ -4,13 +4,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use devtools::{
-    build::Processor,
-    ui::{step, table},
-};
+use devtools::ui::{step, table};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    binaries::Binaries,
     cgroup::Group,
     data::Database,
     process::Process,
@@ -58,13 +56,13 @@ pub(crate) struct Share {
 }
 
 /// Measures; `None` when this machine has no control groups for it.
-pub(crate) async fn run(database: &Database, processor: Processor) -> Result<Option<Vec<Share>>> {
+pub(crate) async fn run(database: &Database, binaries: &Binaries) -> Result<Option<Vec<Share>>> {
     if let Err(failure) = Group::new().and_then(|group| group.limit(Some(0.5))) {
         eprintln!("\n{failure}\nNo control group can be made here (it takes root): NOT MEASURED.");
         return Ok(None);
     }
     let mut shares = Vec::new();
-    for mut subject in subject::all(database, processor)? {
+    for mut subject in subject::all(database, binaries)? {
         if !FUNCTIONS.contains(&subject.name) {
             continue;
         }

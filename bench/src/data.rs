@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use devtools::{
-    build::Processor,
     postgres::{Server, ServerKind, connect},
     settings::Settings,
     tools::system::Package,
@@ -17,7 +16,7 @@ use shared::auth::UserIds;
 use tests::pgbouncer::{PASSWORD, Pooler};
 use tokio_postgres::Client;
 
-use crate::process::{Launch, Process};
+use crate::{binaries::Binaries, process::Process};
 
 /// The user with ten tasks, ids 1 to 10, which no call changes.
 pub(crate) const READER: i32 = 1;
@@ -28,6 +27,8 @@ pub(crate) const WRITER: i32 = 2;
 pub(crate) const UPDATED: i64 = 11;
 pub(crate) const COMPLETED: i64 = 12;
 pub(crate) const BASELINE_UPDATED: i64 = 13;
+/// The ids of the tasks of other users are greater than this.
+const OTHERS: i64 = 500_000_000;
 /// The id of the first task that may be deleted.
 pub(crate) const DELETED: i64 = 1_000_000_000;
 
@@ -66,7 +67,7 @@ pub(crate) struct Database {
 
 impl Database {
     /// A database without rows.
-    pub(crate) async fn start(kind: ServerKind, processor: Processor) -> Result<Self> {
+    pub(crate) async fn start(kind: ServerKind, binaries: &Binaries) -> Result<Self> {
         let encrypted = kind == ServerKind::Encrypted;
         let server = Server::start(if encrypted { "bench-encrypted" } else { "bench" }, kind).await?;
         let client = connect(&Settings::of_events(&server.url("postgres"))).await?;
@@ -82,12 +83,12 @@ impl Database {
         };
         let (ids, server) = (UserIds::Integer, Arc::new(server));
         let database = Self { client, url, certificate, pooler: None, ids, server };
-        database.migrate(processor).await?;
+        database.migrate(binaries).await?;
         Ok(database)
     }
 
     /// Another database of the same server, for users with another kind of ids.
-    pub(crate) async fn beside(&self, ids: UserIds, processor: Processor) -> Result<Self> {
+    pub(crate) async fn beside(&self, ids: UserIds, binaries: &Binaries) -> Result<Self> {
         let name = format!("users_{}", ids.name());
         let make = format!("DROP DATABASE IF EXISTS {name}");
         self.client.batch_execute(&make).await.context(make)?;
@@ -99,20 +100,15 @@ impl Database {
         let url = self.server.url(&name).replacen("postgres@", &format!("{ROLE}@"), 1);
         let server = Arc::clone(&self.server);
         let database = Self { client, url, certificate: None, pooler: None, ids, server };
-        database.migrate(processor).await?;
+        database.migrate(binaries).await?;
         Ok(database)
     }
 
-    async fn migrate(&self, processor: Processor) -> Result<()> {
-        let launch = Launch {
-            name: "migrate".into(),
-            binary: processor.binary("migrate"),
-            variables: self.variables(&self.url),
-            ..Launch::default()
-        };
+    async fn migrate(&self, binaries: &Binaries) -> Result<()> {
+        let launch = binaries.launch("migrate", "migrate", self.variables(&self.url))?;
         let mut migrate = Process::start(&launch).await?;
         migrate.call(json!({ "action": "up" }).to_string()).await?;
-        Ok(())
+        migrate.end().await
     }
 
     /// The kind of ids that its users have.
@@ -168,16 +164,27 @@ impl Database {
         config.get_ports().first().copied().ok_or_else(|| anyhow!("the URL of the database has no port"))
     }
 
-    /// Two users, their tasks, and so many tasks to delete.
+    /// Two users, their tasks, and so many tasks to delete, among a thousand other users with ten tasks each.
     pub(crate) async fn fill(&self, deletions: u64) -> Result<()> {
         let kind = self.ids.sql_type();
         let [reader, writer] = [READER, WRITER].map(|number| format!("'{}'::{kind}", self.user(number)));
+        let other = match self.ids {
+            UserIds::Integer => "1000 + n",
+            UserIds::Text => "'user-' || md5(n::TEXT)",
+            UserIds::Uuid => "md5(n::TEXT)::UUID",
+        };
         // The baselines know integer ids only.
         let plain_table = if self.ids == UserIds::Integer { PLAIN_TABLE } else { "" };
         let sql = format!(
             r#"
             INSERT INTO "user" (id, name, email, "emailVerified")
             VALUES ({reader}, 'Reader', 'reader@example.com', TRUE), ({writer}, 'Writer', 'writer@example.com', TRUE);
+            INSERT INTO "user" (id, name, email, "emailVerified")
+            SELECT {other}, 'Other', 'other-' || n || '@example.com', TRUE FROM generate_series(1, 1000) AS n;
+            INSERT INTO task_api.task (id, user_id, title, description)
+            SELECT {OTHERS} + 10 * n + m, {other},
+                'Task ' || m || ' of a list that is as long as lists are', 'What is to be done about it, in a line.'
+            FROM generate_series(1, 1000) AS n, generate_series(0, 9) AS m;
             INSERT INTO task_api.task (id, user_id, title, description)
             SELECT n, CASE WHEN n <= 10 THEN {reader} ELSE {writer} END,
                 'Task ' || n || ' of a list that is as long as lists are', 'What is to be done about it, in a line.'

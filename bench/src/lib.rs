@@ -4,6 +4,7 @@
 //! Subjects and baselines are called in turn within one run, so that other work of this machine slows down all of them
 //! alike. Between runs, ratios to a baseline are compared, not microseconds.
 
+mod binaries;
 mod budgets;
 mod cgroup;
 mod cold;
@@ -15,6 +16,7 @@ mod load;
 mod machine;
 mod pin;
 mod process;
+mod profile;
 mod report;
 mod results;
 mod round_trips;
@@ -31,6 +33,7 @@ mod warm;
 use std::fs;
 
 use anyhow::{Context, Result, anyhow};
+use binaries::Binaries;
 use data::Database;
 use devtools::{
     build::{self, Processor},
@@ -43,6 +46,7 @@ use report::Measured;
 use results::{Results, Run};
 
 pub use budgets::run as budgets;
+pub use profile::run as profile;
 
 /// The binaries of the baselines.
 pub const BASELINES: [&str; 2] = ["empty", "one-query"];
@@ -138,16 +142,16 @@ impl Options {
 /// When something does not run, or answers wrongly.
 pub async fn run(options: &Options) -> Result<()> {
     let load = machine::load();
-    let processor = artefacts(options.built).await?;
+    let binaries = artefacts(options.built).await?;
     // With several requests at once, the function has a core for itself.
     let one_core = ![Mode::Concurrency, Mode::Load].contains(&options.mode()) && pin::this_program();
-    let database = Database::start(ServerKind::Throwaway, processor).await?;
+    let database = Database::start(ServerKind::Throwaway, &binaries).await?;
     let machine = Machine::here(database.version().await?, load, one_core);
     let mut results = Results::read();
     let plan = options.plan();
     let shown = match options.mode() {
         Mode::Functions => {
-            let figures = functions(&database, processor, &plan).await?;
+            let figures = functions(&database, &binaries, &plan).await?;
             compare(&figures, &machine);
             if !options.quick {
                 let path = root().join("bench/results.svg");
@@ -158,7 +162,7 @@ pub async fn run(options: &Options) -> Result<()> {
             shown
         }
         Mode::Pooler => {
-            let figures = functions(&database.behind_pooler(1).await?, processor, &plan).await?;
+            let figures = functions(&database.behind_pooler(1).await?, &binaries, &plan).await?;
             let shown = report::show(&figures);
             results.pooler = Some(Run { machine: machine.clone(), figures });
             shown
@@ -174,33 +178,33 @@ pub async fn run(options: &Options) -> Result<()> {
             shown
         }
         Mode::Users => {
-            let figures = users::run(database, processor, &plan).await?;
+            let figures = users::run(database, &binaries, &plan).await?;
             let shown = users::show(&figures);
             results.users = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Cpu => {
             database.fill(0).await?;
-            let Some(figures) = cpu::run(&database, processor).await? else { return Ok(()) };
+            let Some(figures) = cpu::run(&database, &binaries).await? else { return Ok(()) };
             let shown = cpu::show(&figures);
             results.cpu = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Scale => {
-            let figures = scale::run(&database, processor, options.scale_max).await?;
+            let figures = scale::run(&database, &binaries, options.scale_max).await?;
             let shown = scale::show(&figures);
             results.scale = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Concurrency => {
             database.fill(0).await?;
-            let figures = concurrency::run(&database, processor).await?;
+            let figures = concurrency::run(&database, &binaries).await?;
             let shown = concurrency::show(&figures);
             results.concurrency = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Tokens => {
-            let figures = tokens::run(&database, processor, &plan).await?;
+            let figures = tokens::run(&database, &binaries, &plan).await?;
             let shown = tokens::show(&figures);
             results.tokens = Some(Run { machine: machine.clone(), figures });
             shown
@@ -219,20 +223,20 @@ pub async fn run(options: &Options) -> Result<()> {
 }
 
 /// Builds what is measured: the artefacts that are deployed, and the baselines.
-async fn artefacts(built: bool) -> Result<Processor> {
+async fn artefacts(built: bool) -> Result<Binaries> {
     let processor = Processor::here().ok_or_else(|| {
         anyhow!("Artefacts run on Linux only, on x86-64 or arm64: nothing can be measured on this machine.")
     })?;
     if !built {
         build::run_with(processor, &BASELINES).await?;
     }
-    Ok(processor)
+    Ok(Binaries::of(processor))
 }
 
-async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<results::Function>> {
+async fn functions(database: &Database, binaries: &Binaries, plan: &Plan) -> Result<Vec<results::Function>> {
     let calls = warm::calls(plan) + cold::calls(plan) + 100;
     database.fill(calls as u64).await?;
-    let mut subjects = subject::all(database, processor)?;
+    let mut subjects = subject::all(database, binaries)?;
     step("Counting round trips");
     let round_trips = round_trips::measure(&mut subjects, database).await?;
     step(&format!(
@@ -246,9 +250,9 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
     // With a pooler, all cold starts are over TLS already.
     if !database.is_pooled() {
         step("Measuring cold starts over TLS");
-        let encrypted_database = Database::start(ServerKind::Encrypted, processor).await?;
+        let encrypted_database = Database::start(ServerKind::Encrypted, binaries).await?;
         encrypted_database.fill(calls as u64).await?;
-        let mut encrypted_subjects = subject::all(&encrypted_database, processor)?;
+        let mut encrypted_subjects = subject::all(&encrypted_database, binaries)?;
         encrypted_subjects.retain(|subject| subject.database);
         encrypted = cold::measure(&mut encrypted_subjects, plan).await?;
     }
@@ -258,16 +262,13 @@ async fn functions(database: &Database, processor: Processor, plan: &Plan) -> Re
         .zip(&warm)
         .zip(&cold)
         .zip(round_trips)
-        .map(|(((subject, warm), cold), round_trips)| {
-            let zip = processor.folder().join(format!("{}.zip", subject.binary));
-            Measured {
-                subject,
-                warm,
-                cold,
-                encrypted: if subject.database { encrypted.next() } else { None },
-                round_trips,
-                zip_bytes: subject.baseline.and_then(|_| fs::metadata(zip).ok()).map(|file| file.len()),
-            }
+        .map(|(((subject, warm), cold), round_trips)| Measured {
+            subject,
+            warm,
+            cold,
+            encrypted: if subject.database { encrypted.next() } else { None },
+            round_trips,
+            zip_bytes: subject.baseline.and_then(|_| binaries.zip_bytes(&subject.binary)),
         })
         .collect();
     Ok(report::functions(&measured))

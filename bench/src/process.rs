@@ -32,20 +32,6 @@ pub(crate) struct Launch {
     pub(crate) variables: Vec<(String, String)>,
 }
 
-impl Launch {
-    /// Runs `binary` from a file of its own. Processes of one file share its pages, and so one finds in the processor's
-    /// caches what another has just run. On Lambda each environment is a machine of its own.
-    pub(crate) fn of_own_file(name: &str, binary: &Path, variables: Vec<(String, String)>) -> Result<Self> {
-        let folder = target().join("bench").join("binaries").join(name.replace(' ', "-"));
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let own = folder.join("bootstrap");
-        // One that an earlier run has left may still run.
-        let _ = fs::remove_file(&own);
-        fs::copy(binary, &own).with_context(|| binary.display().to_string())?;
-        Ok(Self { name: name.into(), binary: own, variables, ..Self::default() })
-    }
-}
-
 /// A running process.
 pub(crate) struct Process {
     name: String,
@@ -197,6 +183,14 @@ impl Process {
         let status = fs::read_to_string(&path).with_context(|| path.clone())?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or_else(|| anyhow!("{path} has no VmHWM"))
+    }
+
+    /// Closes the Runtime API, so that the process ends by itself, and waits until it has.
+    pub(crate) async fn end(self) -> Result<()> {
+        let Self { name, runtime, mut child, .. } = self;
+        drop(runtime);
+        timeout(TIMEOUT, child.wait()).await.with_context(|| format!("{name} did not end"))??;
+        Ok(())
     }
 
     /// Asks the process to end, and waits until it has.

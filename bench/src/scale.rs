@@ -3,14 +3,12 @@
 use anyhow::{Context, Result, anyhow};
 use std::time::{Duration, Instant};
 
-use devtools::{
-    build::Processor,
-    ui::{step, table},
-};
+use devtools::ui::{step, table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    binaries::Binaries,
     data::Database,
     process::Process,
     rows::{self, BIG_USER, PER_USER, USER},
@@ -40,27 +38,27 @@ pub(crate) struct Scale {
 }
 
 /// Measures with each size up to `largest`, and then a user with very many tasks.
-pub(crate) async fn run(database: &Database, processor: Processor, largest: u64) -> Result<Vec<Scale>> {
+pub(crate) async fn run(database: &Database, binaries: &Binaries, largest: u64) -> Result<Vec<Scale>> {
     let mut results = Vec::new();
     for total in SIZES.into_iter().filter(|size| *size <= largest) {
         step(&format!("A table of {total} tasks"));
         rows::fill(&database.client, total).await?;
-        let requests = measure(database, processor, USER, PER_USER).await?;
+        let requests = measure(database, binaries, USER, PER_USER).await?;
         results.push(Scale { total, own: PER_USER, requests });
     }
     if let Some(total) = results.last().map(|scale: &Scale| scale.total) {
         let own = largest.min(1_000_000);
         step(&format!("A user with {own} tasks more"));
         rows::fill_big_user(&database.client, own).await?;
-        let requests = measure(database, processor, BIG_USER, own).await?;
+        let requests = measure(database, binaries, BIG_USER, own).await?;
         results.push(Scale { total: total + own, own, requests });
     }
     Ok(results)
 }
 
-async fn measure(database: &Database, processor: Processor, user: i32, own: u64) -> Result<Vec<(String, f64)>> {
+async fn measure(database: &Database, binaries: &Binaries, user: i32, own: u64) -> Result<Vec<(String, f64)>> {
     let tasks = format!("/api/{user}/tasks");
-    let deep = deep_page(database, processor, user, own).await?;
+    let deep = deep_page(database, binaries, user, own).await?;
     let middle = rows::middle_task(&database.client, user).await?;
     let one = format!("{tasks}/{middle}");
     let requests = [
@@ -75,7 +73,7 @@ async fn measure(database: &Database, processor: Processor, user: i32, own: u64)
     ];
     let mut measured = Vec::new();
     for (name, (method, target)) in requests {
-        let mut subject = subject::one(name, (method, &target), user, database, processor)?;
+        let mut subject = subject::one(name, (method, &target), user, database, binaries)?;
         let mut process = Process::start(&subject.launch).await?;
         for _ in 0..WARM_UP {
             subject.call(&mut process).await?;
@@ -92,13 +90,13 @@ async fn measure(database: &Database, processor: Processor, user: i32, own: u64)
 }
 
 /// The address of ten tasks near the end of a user's list, found as a client finds it: by the links.
-async fn deep_page(database: &Database, processor: Processor, user: i32, own: u64) -> Result<String> {
+async fn deep_page(database: &Database, binaries: &Binaries, user: i32, own: u64) -> Result<String> {
     let limit = (own / 10).min(1000);
     let mut target = format!("/api/{user}/tasks?limit={limit}");
-    let launch = subject::one("deep page", ("GET", &target), user, database, processor)?.launch;
+    let launch = subject::one("deep page", ("GET", &target), user, database, binaries)?.launch;
     let mut process = Process::start(&launch).await?;
     for _ in 0..own / limit * 9 / 10 {
-        let mut page: Subject = subject::one("deep page", ("GET", &target), user, database, processor)?;
+        let mut page: Subject = subject::one("deep page", ("GET", &target), user, database, binaries)?;
         let answer = page.call(&mut process).await?.body;
         target = next(&answer)?;
     }

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, anyhow};
-use devtools::{build::Processor, settings::Settings, token};
+use devtools::{settings::Settings, token};
 use tests::gateway::{Gateway, Style};
 
 use crate::{
+    binaries::Binaries,
     data::{BASELINE_UPDATED, COMPLETED, DELETED, Database, READER, UPDATED, WRITER},
     process::{Call, Launch, Process},
 };
@@ -102,12 +103,12 @@ const KEY: &str = "key-of-call-0";
 pub(crate) const REFUSED: &str = "refused token";
 
 /// The baselines and all functions over a database.
-pub(crate) fn all(database: &Database, processor: Processor) -> Result<Vec<Subject>> {
+pub(crate) fn all(database: &Database, binaries: &Binaries) -> Result<Vec<Subject>> {
     // The event of a baseline is as long as that of a function.
     let gateway = Gateway::of_template(Style::Aws);
     let token = token::mint(&Settings::of_events(""), &READER.to_string(), 24)?;
     let (_, payload) = event(&gateway, "GET", "/api/1/tasks", &token, None, None);
-    let baseline = |name, statement| Subject::baseline(name, statement, &payload, database, processor);
+    let baseline = |name, statement| Subject::baseline(name, statement, &payload, database, binaries);
     let mut subjects = vec![
         baseline(EMPTY, None)?,
         baseline(LIST, Some(("list", i64::from(READER))))?,
@@ -115,14 +116,18 @@ pub(crate) fn all(database: &Database, processor: Processor) -> Result<Vec<Subje
         baseline(UPDATE, Some(("update", BASELINE_UPDATED)))?,
         baseline(INSERT, Some(("insert", i64::from(WRITER))))?,
     ];
-    for sample in samples() {
-        subjects.push(Subject::of(&sample, &gateway, database, processor)?);
-    }
+    subjects.extend(functions(database, binaries)?);
     Ok(subjects)
 }
 
+/// All functions over a database.
+pub(crate) fn functions(database: &Database, binaries: &Binaries) -> Result<Vec<Subject>> {
+    let gateway = Gateway::of_template(Style::Aws);
+    samples().iter().map(|sample| Subject::of(sample, &gateway, database, binaries)).collect()
+}
+
 /// The operations on tasks, each over every one of these databases. Their users have ids of different kinds.
-pub(crate) fn of_users(databases: &[Database], processor: Processor) -> Result<Vec<Subject>> {
+pub(crate) fn of_users(databases: &[Database], binaries: &Binaries) -> Result<Vec<Subject>> {
     let gateway = Gateway::of_template(Style::Aws);
     let mut subjects = Vec::new();
     for sample in samples().into_iter().take_while(|sample| sample.name != "get-me") {
@@ -133,7 +138,7 @@ pub(crate) fn of_users(databases: &[Database], processor: Processor) -> Result<V
                 1,
             );
             let own = Sample { target, ..sample.clone() };
-            let mut subject = Subject::of(&own, &gateway, database, processor)?;
+            let mut subject = Subject::of(&own, &gateway, database, binaries)?;
             subject.application_name = application_name(&format!("{} {}", sample.name, database.ids().name()));
             subject.launch.variables = database.variables_of(&subject.application_name);
             subjects.push(subject);
@@ -148,11 +153,11 @@ pub(crate) fn one(
     (method, target): (&'static str, &str),
     user: i32,
     database: &Database,
-    processor: Processor,
+    binaries: &Binaries,
 ) -> Result<Subject> {
     let body = (method == "PUT").then_some(TITLE);
     let sample = Sample { name, baseline: EMPTY, user, method, target: target.into(), body, status: 200 };
-    Subject::of(&sample, &Gateway::of_template(Style::Aws), database, processor)
+    Subject::of(&sample, &Gateway::of_template(Style::Aws), database, binaries)
 }
 
 impl Subject {
@@ -162,7 +167,7 @@ impl Subject {
         statement: Option<(&str, i64)>,
         payload: &str,
         database: &Database,
-        processor: Processor,
+        binaries: &Binaries,
     ) -> Result<Self> {
         let binary = name.split(' ').next().unwrap_or(name).to_owned();
         let application_name = application_name(name);
@@ -171,7 +176,7 @@ impl Subject {
             variables.push(("BASELINE_STATEMENT".into(), statement.into()));
             variables.push(("BASELINE_ID".into(), id.to_string()));
         }
-        let launch = Launch::of_own_file(name, &processor.binary(&binary), variables)?;
+        let launch = binaries.launch(name, &binary, variables)?;
         Ok(Self {
             name,
             baseline: None,
@@ -185,7 +190,7 @@ impl Subject {
         })
     }
 
-    fn of(sample: &Sample, gateway: &Gateway, database: &Database, processor: Processor) -> Result<Self> {
+    fn of(sample: &Sample, gateway: &Gateway, database: &Database, binaries: &Binaries) -> Result<Self> {
         let mut settings = Settings::of_events("");
         settings.set("USER_IDS", database.ids().name());
         if sample.name == REFUSED {
@@ -196,7 +201,7 @@ impl Subject {
         let (binary, payload) = event(gateway, sample.method, &sample.target, &token, sample.body, key);
         let application_name = application_name(sample.name);
         let variables = database.variables_of(&application_name);
-        let launch = Launch::of_own_file(sample.name, &processor.binary(&binary), variables)?;
+        let launch = binaries.launch(sample.name, &binary, variables)?;
         Ok(Self {
             name: sample.name,
             baseline: Some(sample.baseline),
@@ -211,7 +216,7 @@ impl Subject {
     }
 
     /// The list, with a token that is refused, or with none when it is empty.
-    pub(crate) fn refused(name: &'static str, token: &str, database: &Database, processor: Processor) -> Result<Self> {
+    pub(crate) fn refused(name: &'static str, token: &str, database: &Database, binaries: &Binaries) -> Result<Self> {
         let sample = Sample {
             name,
             baseline: EMPTY,
@@ -222,14 +227,14 @@ impl Subject {
             status: 401,
         };
         let gateway = Gateway::of_template(Style::Aws);
-        let mut subject = Self::of(&sample, &gateway, database, processor)?;
+        let mut subject = Self::of(&sample, &gateway, database, binaries)?;
         (_, subject.payload) = event(&gateway, sample.method, &sample.target, token, None, None);
         Ok(subject)
     }
 
-    /// The baseline of its cold start, which depends only on whether it opens a connection.
+    /// The baseline of its cold start: a function that opens a connection needs one that does, too.
     pub(crate) fn cold_baseline(&self) -> Option<&'static str> {
-        self.baseline.map(|_| if self.database { GET } else { EMPTY })
+        self.baseline.map(|baseline| if self.database && baseline == EMPTY { GET } else { baseline })
     }
 
     /// The event of the next call. delete-task gets another task each time.

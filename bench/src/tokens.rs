@@ -6,10 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use devtools::{
-    build::Processor,
-    ui::{step, table},
-};
+use devtools::ui::{step, table};
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +15,7 @@ use tests::{
     token,
 };
 
-use crate::{Plan, data::Database, stats::median, subject::Subject, warm};
+use crate::{Plan, binaries::Binaries, data::Database, stats::median, subject::Subject, warm};
 
 const NO_TOKEN: &str = "no token";
 
@@ -30,9 +27,8 @@ pub(crate) struct Cost {
     pub(crate) cpu_us: f64,
 }
 
-/// Measures.
-pub(crate) async fn run(database: &Database, processor: Processor, plan: &Plan) -> Result<Vec<Cost>> {
-    step("Measuring the verification of tokens");
+/// A call with a token of each algorithm, and one without a token. The issuer is there as long as it is kept.
+pub(crate) async fn subjects(database: &Database, binaries: &Binaries) -> Result<(Issuer, Vec<Subject>)> {
     let keys = [
         ("EdDSA", SigningKey::ed25519("EdDSA")),
         ("ES256", SigningKey::p256("ES256")),
@@ -51,13 +47,20 @@ pub(crate) async fn run(database: &Database, processor: Processor, plan: &Plan) 
     tokens.extend(keys.iter().map(|(name, key)| (*name, key.sign(&key.header(), &claims))));
     let mut subjects = Vec::new();
     for (name, token) in tokens {
-        let mut subject = Subject::refused(name, &token, database, processor)?;
+        let mut subject = Subject::refused(name, &token, database, binaries)?;
         subject.launch.variables.retain(|(name, _)| name != "BETTER_AUTH_SECRET");
         for (name, value) in [("BETTER_AUTH_URL", issuer.url()), ("BETTER_AUTH_SECRET", tests::SECRET)] {
             subject.launch.variables.push((name.into(), value.into()));
         }
         subjects.push(subject);
     }
+    Ok((issuer, subjects))
+}
+
+/// Measures.
+pub(crate) async fn run(database: &Database, binaries: &Binaries, plan: &Plan) -> Result<Vec<Cost>> {
+    step("Measuring the verification of tokens");
+    let (_issuer, mut subjects) = subjects(database, binaries).await?;
     let warm = warm::measure(&mut subjects, database, plan).await?;
     let cost = |(subject, warm): (&Subject, &warm::Warm)| Cost {
         algorithm: subject.name.into(),

@@ -1,14 +1,11 @@
 //! `cargo xtask bench --users`: the operations on tasks for users with ids of each kind.
 
 use anyhow::Result;
-use devtools::{
-    build::Processor,
-    ui::{step, table},
-};
+use devtools::ui::{step, table};
 use serde::{Deserialize, Serialize};
 use shared::auth::UserIds;
 
-use crate::{Plan, data::Database, stats::median, subject, warm};
+use crate::{Plan, binaries::Binaries, data::Database, stats::median, subject, warm};
 
 /// What an operation takes for users with ids of a kind, in microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,17 +18,17 @@ pub(crate) struct Operation {
 }
 
 /// Measures all of them in turn, in databases of one server.
-pub(crate) async fn run(integers: Database, processor: Processor, plan: &Plan) -> Result<Vec<Operation>> {
+pub(crate) async fn run(integers: Database, binaries: &Binaries, plan: &Plan) -> Result<Vec<Operation>> {
     let mut databases = Vec::new();
     for ids in [UserIds::Text, UserIds::Uuid] {
-        databases.push(integers.beside(ids, processor).await?);
+        databases.push(integers.beside(ids, binaries).await?);
     }
     databases.insert(0, integers);
     for database in &databases {
         database.fill(warm::calls(plan) as u64 + 100).await?;
     }
     step("Measuring warm calls for users with ids of each kind");
-    let mut subjects = subject::of_users(&databases, processor)?;
+    let mut subjects = subject::of_users(&databases, binaries)?;
     let Some(database) = databases.first() else { return Ok(Vec::new()) };
     let warm = warm::measure(&mut subjects, database, plan).await?;
     let kinds = databases.iter().map(|database| database.ids().name()).cycle();

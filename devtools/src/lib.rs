@@ -9,6 +9,7 @@ pub mod build;
 mod dotenv;
 pub mod postgres;
 pub mod process;
+pub mod profile;
 pub mod settings;
 pub mod signal;
 pub mod small_disk;

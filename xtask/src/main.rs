@@ -92,6 +92,8 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
+    /// Count what the artefacts execute, for the compiler, into devtools/profile (on x86-64 Linux)
+    Profile,
     /// Install what dev and test need, and check that all of it runs on this machine
     Doctor,
     /// Run dev and test in a root file system that has Rust, a C compiler and Python, and nothing else (as root on Debian)
@@ -161,6 +163,7 @@ async fn run(command: Command) -> Result<()> {
             tools::system::prepare().await?;
             bench::budgets(built).await
         }
+        Command::Profile => bench::profile().await,
         Command::Doctor => Box::pin(doctor::run()).await,
         Command::Bare(options) => bare::run(&options).await,
         Command::Completions { shell } => {
