@@ -12,7 +12,7 @@ CREATE TABLE task_api.task_owner (
     tasks   INTEGER NOT NULL DEFAULT 0,
     -- The same of idempotency keys.
     keys    INTEGER NOT NULL DEFAULT 0,
-    -- No key is older than this; NULL without keys.
+    -- No key was created before this; NULL without keys.
     keys_since TIMESTAMPTZ
     -- Room for the next versions of a row beside it, so that counting writes to no index.
 ) WITH (fillfactor = 50);

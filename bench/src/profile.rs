@@ -39,7 +39,8 @@ pub async fn run() -> Result<()> {
         }
         say(format!("Written to {}", counts.save().await?.display()));
     }
-    Ok(())
+    // At the end, so that no profile of another compiler is taken for one of this.
+    profile::save_compiler().await
 }
 
 /// Sends every request over a database of this kind.

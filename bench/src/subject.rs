@@ -232,7 +232,7 @@ impl Subject {
         Ok(subject)
     }
 
-    /// The baseline of its cold start: a function that opens a connection needs one that does, too.
+    /// The baseline of its cold start: for a function that opens a connection, one that opens one.
     pub(crate) fn cold_baseline(&self) -> Option<&'static str> {
         self.baseline.map(|baseline| if self.database && baseline == EMPTY { GET } else { baseline })
     }

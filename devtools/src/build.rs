@@ -180,7 +180,9 @@ pub async fn in_background(others: &[&str]) -> Result<()> {
                 .stdout(Stdio::null())
                 .status();
         }
-        child.wait().await?;
+        if !child.wait().await?.success() {
+            break;
+        }
     }
     Ok(())
 }
@@ -196,8 +198,7 @@ enum Optimization {
     Counting,
 }
 
-/// Compiles all binaries at once. The same commit must give the same bytes on every machine, so the binaries contain
-/// no folder of this machine and no time.
+/// Compiles all binaries at once. The same commit and compiler must give the same bytes, so the binaries contain no time.
 async fn compile(
     processor: Processor,
     folder: &Path,
@@ -237,7 +238,7 @@ async fn compiler(
         Optimization::Counting => {
             flags.push_str(" -Cprofile-generate");
             command.env("CARGO_TARGET_DIR", target().join("profile").join("build"));
-            zig = profile::counting_linker(&zig)?;
+            zig = profile::counting_linker(&zig, &target().join("profile"))?;
         }
     }
     command.args(["lambda", "build", "--release", "--locked", processor.option(), "--lambda-dir"]).arg(folder);

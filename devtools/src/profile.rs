@@ -3,8 +3,8 @@
 //! fewer lines and pages of code
 //! ([profile-guided optimization](https://doc.rust-lang.org/rustc/profile-guided-optimization.html)).
 //!
-//! A profile names functions as one version of rustc names them. Another version finds nothing in it, and then the
-//! artefacts are built without it.
+//! A profile names functions as one version of rustc names them on one kind of host. Another finds nothing in it, and
+//! then the artefacts are built without it.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use crate::{
     ui::say,
 };
 
-/// The compiler whose profiles are in the repository, as `rustc --version` prints it.
+/// The compiler whose profiles are in the repository, and its host.
 fn compiler_file() -> PathBuf {
     root().join("devtools/profile/rustc")
 }
@@ -34,7 +34,7 @@ fn file(processor: Processor) -> PathBuf {
     root().join("devtools/profile").join(format!("{}.profdata.gz", processor.name()))
 }
 
-/// Whether the artefacts are built with their profile here: rustc must be the version that made it.
+/// Whether the artefacts are built with their profile here: rustc must be the one that made it.
 pub async fn is_used() -> Result<bool> {
     Ok(compiler_of_profiles()? == compiler().await?)
 }
@@ -45,8 +45,11 @@ fn compiler_of_profiles() -> Result<String> {
 }
 
 async fn compiler() -> Result<String> {
-    let output = cargo("rustc").arg("--version").current_dir(root()).output().await.context("rustc")?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = cargo("rustc").arg("-vV").current_dir(root()).output().await.context("rustc")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    let version = text.lines().next().zip(host).map(|(version, host)| format!("{version} on {host}"));
+    version.context("rustc -vV names no host")
 }
 
 /// The options with which rustc uses a processor's profile.
@@ -54,7 +57,7 @@ pub(crate) async fn flags(processor: Processor) -> Result<String> {
     flags_with(processor, &compiler().await?)
 }
 
-/// As [`flags`], for rustc of the version `here`.
+/// As [`flags`], for the compiler `here`.
 fn flags_with(processor: Processor, here: &str) -> Result<String> {
     let made = compiler_of_profiles()?;
     if made != here {
@@ -73,7 +76,8 @@ fn flags_with(processor: Processor, here: &str) -> Result<String> {
     profile.hash(&mut hasher);
     let copy = target().join("profile").join(format!("{:016x}.profdata", hasher.finish()));
     if !copy.exists() {
-        let partial = copy.with_extension("partial");
+        // Another command may do the same now.
+        let partial = copy.with_extension(std::process::id().to_string());
         fs::create_dir_all(target().join("profile"))?;
         fs::write(&partial, profile).with_context(|| partial.display().to_string())?;
         fs::rename(&partial, &copy)?;
@@ -86,25 +90,29 @@ fn flags_with(processor: Processor, here: &str) -> Result<String> {
     ))
 }
 
-/// Zig, as rustc calls a linker for binaries that count: with `-u`, which Zig takes only as `-Wl,-u`.
-pub(crate) fn counting_linker(zig: &Path) -> Result<PathBuf> {
-    const RUNTIME: &str = "__llvm_profile_runtime";
+/// A script in `folder` that stands for Zig as the linker of binaries that count: rustc gives it `-u NAME`, which Zig
+/// takes only as `-Wl,-u,NAME`.
+pub(crate) fn counting_linker(zig: &Path, folder: &Path) -> Result<PathBuf> {
     let script = format!(
         r#"#!/bin/sh
+name=
 for argument do
     shift
-    case $argument in
-        -u) ;;
-        {RUNTIME}) set -- "$@" -Wl,-u,{RUNTIME} ;;
-        *) set -- "$@" "$argument" ;;
-    esac
+    if [ "$argument" = -u ]; then
+        name=next
+    elif [ "$name" = next ]; then
+        name=
+        set -- "$@" "-Wl,-u,$argument"
+    else
+        set -- "$@" "$argument"
+    fi
 done
 exec "{}" "$@"
 "#,
         zig.display()
     );
-    let path = target().join("profile").join("zig");
-    fs::create_dir_all(target().join("profile"))?;
+    let path = folder.join("zig");
+    fs::create_dir_all(folder)?;
     fs::write(&path, script).with_context(|| path.display().to_string())?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)
@@ -149,9 +157,13 @@ impl Counts {
         let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
         compressed.write_all(&fs::read(&merged).with_context(|| merged.display().to_string())?)?;
         fs::write(&to, compressed.finish()?).with_context(|| to.display().to_string())?;
-        fs::write(compiler_file(), format!("{}\n", compiler().await?)).context("devtools/profile/rustc")?;
         Ok(to)
     }
+}
+
+/// Notes that this compiler has made the profiles, of all processors.
+pub async fn save_compiler() -> Result<()> {
+    fs::write(compiler_file(), format!("{}\n", compiler().await?)).context("devtools/profile/rustc")
 }
 
 /// LLVM's program that puts counts together: rustup's, or else the system's.
@@ -172,7 +184,10 @@ mod tests {
 
     #[test]
     fn another_compiler_gets_no_profile() {
-        assert_eq!(flags_with(Processor::Arm64, "rustc 1.0.0 (a59de37e9 2015-05-13)").unwrap(), "");
+        assert_eq!(
+            flags_with(Processor::Arm64, "rustc 1.0.0 (a59de37e9 2015-05-13) on x86_64-unknown-linux-gnu").unwrap(),
+            ""
+        );
     }
 
     /// A copy that is written again would make cargo build everything again.
@@ -198,9 +213,9 @@ mod tests {
     /// Zig takes `-u` in another form than rustc gives it, and everything else as it is.
     #[test]
     fn the_linker_gets_its_options() {
-        let linker = counting_linker(Path::new("echo")).unwrap();
+        let linker = counting_linker(Path::new("echo"), &target().join("tmp").join("linker")).unwrap();
         let arguments = ["cc", "-o", "a file", "-u", "__llvm_profile_runtime", "-lc"];
-        let output = std::process::Command::new(linker).args(arguments).output().unwrap();
+        let output = std::process::Command::new("sh").arg(linker).args(arguments).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "cc -o a file -Wl,-u,__llvm_profile_runtime -lc\n");
     }
 }

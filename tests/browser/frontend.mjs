@@ -352,6 +352,37 @@ try {
     assert.equal(page.url().startsWith(`${app}/sign-in`), false);
   });
 
+  await test("a_list_read_during_a_change_shows_the_change", async (context) => {
+    const { page } = await signUp(context);
+    await add(page, "Before");
+    let [read, changed] = [];
+    const isRead = new Promise((resolve) => (read = resolve));
+    const isChanged = new Promise((resolve) => (changed = resolve));
+    await page.route(`${api}/**`, async (route) => {
+      const [method, url] = [route.request().method(), route.request().url()];
+      if (method === "PUT") {
+        await isRead;
+        const answer = await route.fetch();
+        await route.fulfill({ response: answer });
+        changed();
+      } else if (method === "GET" && url.includes("status=pending")) {
+        // The first answer is of before the change, and comes after it.
+        const answer = await route.fetch();
+        read();
+        await isChanged;
+        await page.waitForTimeout(100);
+        await route.fulfill({ response: answer }).catch(() => {});
+      } else await route.fallback();
+    });
+    await page.getByRole("button", { name: "Edit Before" }).click();
+    await page.getByLabel("Title", { exact: true }).fill("After");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("radio", { name: "Pending" }).check();
+    await shows(page, "After");
+    await page.waitForTimeout(500);
+    await shows(page, "After");
+  });
+
   await test("another_tab_follows", async (context) => {
     const { page } = await signUp(context);
     const other = await context.newPage();

@@ -46,8 +46,13 @@ async fn no_statement_reads_a_table_from_end_to_end() {
     let lists = ["?limit=10", "?completed=false&sort=-title", "?q=TASK&sort=updated_at", "?sort=-created_at&limit=1"];
     let mut requests: Vec<_> =
         lists.iter().map(|query| Request::new("GET", &format!("/api/1/tasks{query}")).user(1)).collect();
-    let keyed = Request::new("POST", "/api/1/tasks").user(1).header("Idempotency-Key", "k");
-    requests.push(keyed.json(json!({ "title": "x" })));
+    // A new key, with old ones to remove, and the same again.
+    let age = "UPDATE task_owner SET keys = 20, keys_since = now() - INTERVAL '2 days' WHERE user_id = 1";
+    api.database.execute(age).await;
+    for _ in 0..2 {
+        let keyed = Request::new("POST", "/api/1/tasks").user(1).header("Idempotency-Key", "k");
+        requests.push(keyed.json(json!({ "title": "x" })));
+    }
     for id in [own, others, 999_999_999] {
         for route in ROUTES.iter().filter(|route| route.access == Access::User && route.function != "delete-me") {
             let path = route.path.replace("{user_id}", "1").replace("{id}", &id.to_string());

@@ -115,10 +115,15 @@ async fn keys_are_kept_for_a_day_and_go_with_the_next_create() {
     api.send(create(1, "new", json!({ "title": "x" }))).await;
     let keys = "SELECT string_agg(key, ' ' ORDER BY key) FROM idempotency_key";
     assert_eq!(api.database.value::<String>(keys).await, "another's new young");
-    assert_eq!(
-        api.send(create(1, "young", json!({ "title": "young" }))).await.header("idempotent-replayed"),
-        Some("true")
-    );
+    let counts = "SELECT tasks || ' ' || keys FROM task_owner WHERE user_id = 1";
+    let before: String = api.database.value(counts).await;
+    assert_eq!(before, "4 2");
+    for (title, status) in [("young", 201), ("another", 422), ("young", 201)] {
+        let again = api.send(create(1, "young", json!({ "title": title }))).await;
+        let is_replay = again.header("idempotent-replayed") == Some("true");
+        assert_eq!((again.status, is_replay), (status, status == 201));
+    }
+    assert_eq!(api.database.value::<String>(counts).await, before, "what is sent again does not count");
     api.send(Request::new("DELETE", "/api/users/me").user(1)).await;
     assert_eq!(api.database.value::<String>(keys).await, "another's");
 }

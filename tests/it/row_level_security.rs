@@ -368,6 +368,7 @@ async fn health_tells_what_is_not_as_it_was_made() {
         format!("GRANT EXECUTE ON FUNCTION {schema}.get_task TO PUBLIC"),
         format!("REVOKE EXECUTE ON FUNCTION {schema}.get_task FROM {owner}"),
         format!("DROP FUNCTION {schema}.get_task"),
+        format!("ALTER TYPE {schema}.task_answer DROP ATTRIBUTE updated_at"),
         format!("CREATE FUNCTION {schema}.other() RETURNS INTEGER LANGUAGE sql RETURN 1"),
         "ALTER TABLE task NO FORCE ROW LEVEL SECURITY".into(),
         "ALTER TABLE task DISABLE ROW LEVEL SECURITY".into(),

@@ -137,8 +137,8 @@ impl Database {
         self.execute(&format!(
             "ALTER FUNCTION {RELEASE_SCHEMA}.list_tasks RENAME TO list_tasks_mended;
              CREATE FUNCTION {RELEASE_SCHEMA}.list_tasks(INTEGER, BIGINT, INTEGER)
-             RETURNS TABLE (outcome TEXT, id TEXT) LANGUAGE sql
-             AS $$ SELECT 'ok', 'x' FROM task_api.task WHERE user_id = $1 $$"
+             RETURNS TABLE (outcome TEXT, clock TIMESTAMPTZ, id TEXT) LANGUAGE sql
+             AS $$ SELECT 'ok', NULL::TIMESTAMPTZ, 'x' FROM task_api.task WHERE user_id = $1 $$"
         ))
         .await;
     }

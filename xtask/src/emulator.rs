@@ -119,8 +119,9 @@ async fn survives_a_panic(
     let schema = shared::db::RELEASE_SCHEMA;
     let broken = format!(
         "ALTER FUNCTION {schema}.get_task RENAME TO get_task_mended;
-        CREATE FUNCTION {schema}.get_task(INTEGER, BIGINT) RETURNS TABLE (outcome TEXT, id TEXT) LANGUAGE sql
-        AS $$ SELECT 'ok', 'x' $$;
+        CREATE FUNCTION {schema}.get_task(INTEGER, BIGINT) RETURNS TABLE (outcome TEXT, clock TIMESTAMPTZ, id TEXT)
+        LANGUAGE sql
+        AS $$ SELECT 'ok', NULL::TIMESTAMPTZ, 'x' $$;
         GRANT EXECUTE ON FUNCTION {schema}.get_task TO PUBLIC"
     );
     let mended = format!("DROP FUNCTION {schema}.get_task; ALTER FUNCTION {schema}.get_task_mended RENAME TO get_task");

@@ -92,7 +92,7 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
-    /// Count what the artefacts execute, for the compiler, into devtools/profile (on x86-64 Linux)
+    /// Make the profiles that the artefacts are compiled with, in devtools/profile (on x86-64 Linux)
     Profile,
     /// Install what dev and test need, and check that all of it runs on this machine
     Doctor,

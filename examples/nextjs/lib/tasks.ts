@@ -92,7 +92,10 @@ function useChange<Result, Input>({ scope, failure, send, id, show, confirm }: C
     onSettled: () => {
       announce("changed");
       // While another change is under way, its own end reads the lists. Reading now would show it undone.
-      if (client.isMutating({ mutationKey: LISTS }) === 1) void client.invalidateQueries({ queryKey: LISTS });
+      if (client.isMutating({ mutationKey: LISTS }) > 1) return;
+      // Cancelled first: a list that is on its way for the first time would not be asked for again, and may be older than
+      // the change.
+      void client.cancelQueries({ queryKey: LISTS }).then(() => client.invalidateQueries({ queryKey: LISTS }));
     },
   });
 }

@@ -22,6 +22,10 @@ const OPERATIONS: &[&str] = include!(concat!(env!("OUT_DIR"), "/operations.rs"))
 /// The types of the rows that operations return.
 const TYPES: &str = include_str!("types.sql");
 
+/// A row of `user_answer`, from a row `u` of the users table that may not be there.
+const USER_OR_NONE: &str = "CASE WHEN u.is_there THEN 'ok' ELSE 'no_user' END, NULL::TIMESTAMPTZ, \
+                            u.name, u.email, u.image, u.email_verified, u.created_at, u.updated_at";
+
 /// The function that checks whether this release can be served.
 const HEALTH: &str = include_str!("health.sql");
 
@@ -138,7 +142,7 @@ impl ReleaseSql {
         parts.into_iter().map(|text| self.fill(text)).collect::<Vec<_>>().join("\n")
     }
 
-    /// Creates the functions in a schema that exists and is empty, and sets their owners and who may call them.
+    /// Creates the types and functions in a schema that exists and is empty, and sets their owners and who may call them.
     #[must_use]
     pub fn make_functions(&self) -> String {
         let access = if self.users.is_some() { &ACCESS } else { &ACCESS_WITHOUT_USERS };
@@ -178,7 +182,8 @@ impl ReleaseSql {
             columns.join(", ")
         };
         text.replace("{{task_types}}", &task(|name, kind| format!("{name} {kind}")))
-            .replace("{{task_answer}}", &format!("'ok', NULL::TIMESTAMPTZ, {}", task(|name, _| format!("t.{name}"))))
+            .replace("{{user_or_none}}", USER_OR_NONE)
+            .replace("{{found_task}}", &format!("'ok', NULL::TIMESTAMPTZ, {}", task(|name, _| format!("t.{name}"))))
             .replace("{{set_caller}}", SET_CALLER.trim())
             .replace("{{begin_write}}", BEGIN_WRITE.trim())
             .replace("{{end_write}}", END_WRITE.trim())

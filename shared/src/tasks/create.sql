@@ -27,7 +27,7 @@ BEGIN
     UPDATE task_api.task_owner AS o
     SET tasks = o.tasks + 1,
         keys  = CASE WHEN new_key IS NULL THEN o.keys ELSE o.keys + 1 END,
-        keys_since = COALESCE(o.keys_since, CASE WHEN new_key IS NOT NULL THEN CURRENT_TIMESTAMP END)
+        keys_since = CASE WHEN new_key IS NULL THEN o.keys_since ELSE LEAST(o.keys_since, CURRENT_TIMESTAMP) END
     WHERE o.user_id = caller AND o.tasks < max_tasks
     RETURNING o.keys, o.keys_since INTO keys, keys_since;
     IF NOT FOUND THEN
@@ -44,7 +44,8 @@ BEGIN
         WHERE k.created_at < yesterday
         RETURNING k.task_id INTO id;
         IF NOT FOUND THEN
-            -- An earlier request has this key, so this one does not count.
+            -- An earlier request has this key, so this one does not count. The conflict has locked the key, which is
+            -- found again below.
             UPDATE task_api.task_owner AS o SET tasks = o.tasks - 1, keys = o.keys - 1 WHERE o.user_id = caller;
             outcome := 'key_taken';
         END IF;
@@ -69,6 +70,8 @@ BEGIN
             WHERE k.user_id = caller AND k.key = new_key;
             IF created_at >= yesterday THEN
                 outcome := CASE WHEN fingerprint = new_fingerprint THEN 'replayed' ELSE 'key_reused' END;
+            ELSE
+                id := NULL; created_at := NULL;
             END IF;
         END IF;
         answer := (outcome, NULL::TIMESTAMPTZ, id, created_at);

@@ -31,7 +31,7 @@ BEGIN
         UPDATE task_api.task_owner AS o
         SET tasks = counted + 1,
             keys  = o.keys + with_key::INTEGER,
-            keys_since = COALESCE(o.keys_since, CASE WHEN with_key THEN CURRENT_TIMESTAMP END)
+            keys_since = CASE WHEN with_key THEN LEAST(o.keys_since, CURRENT_TIMESTAMP) ELSE o.keys_since END
         WHERE o.user_id = caller
         RETURNING 'ok', o.keys, o.keys_since INTO outcome, keys, keys_since;
     END IF;

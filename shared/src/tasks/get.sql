@@ -5,12 +5,11 @@ CREATE FUNCTION {{functions}}.get_task(
 RETURNS {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
     answer {{functions}}.task_answer;
 BEGIN
-    SELECT {{task_answer}}
+    SELECT {{found_task}}
     INTO answer
     FROM task_api.task AS t
     WHERE t.id = wanted AND t.user_id = caller;

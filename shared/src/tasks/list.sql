@@ -5,13 +5,12 @@ CREATE FUNCTION {{functions}}.list_tasks(caller {{user_id}}, after BIGINT, page 
 RETURNS SETOF {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
     answer {{functions}}.task_answer;
 BEGIN
     RETURN QUERY
-    SELECT {{task_answer}}
+    SELECT {{found_task}}
     FROM task_api.task AS t
     -- The condition is one range of the index on user and id. With `user_id = caller` and the order of ids alone,
     -- the planner would use the primary key when few users have most tasks, and read everybody's tasks.

@@ -9,7 +9,6 @@ CREATE FUNCTION {{functions}}.list_tasks_by_{{column}}_{{direction}}(
 RETURNS SETOF {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
     answer {{functions}}.task_answer;
@@ -21,7 +20,7 @@ DECLARE
     greatest CONSTANT BIGINT := COALESCE({{greatest_id}}, '9223372036854775807'::BIGINT);
 BEGIN
     RETURN QUERY
-    SELECT {{task_answer}}
+    SELECT {{found_task}}
     FROM task_api.task AS t
     WHERE t.user_id = caller
       AND t.id >= least

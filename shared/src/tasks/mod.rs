@@ -132,7 +132,7 @@ pub async fn get(db: &Db, owner: &Owner, id: TaskId) -> Result<Task> {
 }
 
 /// Defines the columns of a task in the rows of functions, with their Postgres types, in order, and the code that
-/// reads them. In SQL, `{{task_types}}` stands for the columns with their types, and `{{task_answer}}` for the row of a
+/// reads them. In SQL, `{{task_types}}` stands for the columns with their types, and `{{found_task}}` for the row of a
 /// task `t` that was found.
 macro_rules! columns {
     ($($column:ident $kind:literal),* $(,)?) => {

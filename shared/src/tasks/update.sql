@@ -7,7 +7,6 @@ CREATE FUNCTION {{functions}}.update_task(
 RETURNS {{functions}}.task_answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
     answer {{functions}}.task_answer;
@@ -27,7 +26,7 @@ BEGIN
         completed   = COALESCE(set_completed, t.completed),
         updated_at  = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')
     WHERE t.id = wanted AND t.user_id = caller AND (versions IS NULL OR t.updated_at = ANY (versions))
-    RETURNING {{task_answer}}
+    RETURNING {{found_task}}
     INTO answer;
     IF NOT FOUND THEN
         answer.outcome := {{functions}}.missing_reason(wanted);

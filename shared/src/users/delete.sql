@@ -5,7 +5,6 @@ CREATE FUNCTION {{functions}}.delete_me(
 RETURNS {{functions}}.answer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
     answer {{functions}}.answer;

@@ -6,7 +6,7 @@ DECLARE
     {{set_caller}}
     answer {{functions}}.user_answer;
 BEGIN
-    SELECT CASE WHEN u.is_there THEN 'ok' ELSE 'no_user' END, NULL::TIMESTAMPTZ, u.name, u.email, u.image, u.email_verified, u.created_at, u.updated_at
+    SELECT {{user_or_none}}
     INTO answer
     FROM {{functions}}.user_get() AS u;
     RETURN answer;

@@ -15,7 +15,7 @@ BEGIN
     IF (new_name IS NOT NULL AND NOT {{users_have_name}}) OR (set_image AND NOT {{users_have_image}}) THEN
         answer.outcome := CASE WHEN {{functions}}.user_exists() THEN 'no_column' ELSE 'no_user' END;
     ELSE
-        SELECT CASE WHEN u.is_there THEN 'ok' ELSE 'no_user' END, NULL::TIMESTAMPTZ, u.name, u.email, u.image, u.email_verified, u.created_at, u.updated_at
+        SELECT {{user_or_none}}
         INTO answer
         FROM {{functions}}.user_update(new_name, set_image, new_image) AS u;
     END IF;
