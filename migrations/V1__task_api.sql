@@ -25,11 +25,11 @@ CREATE TABLE task_api.task (
     user_id     {{user_id}} NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
     created_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
     updated_at  TIMESTAMPTZ NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    -- What a search looks at: lower(title || chr(31) || description). Lower-casing 10,000 long texts takes
-    -- longer than searching them, so it is done once, when they are written. Functions write it, and
-    -- triggers where rows are written directly. (No generated column: Postgres reads and compiles its
-    -- expression in every INSERT and UPDATE, a tenth of one.)
-    search_text TEXT NOT NULL
+    -- What a search looks at: lower(title || chr(31) || description) in UTF-8. Lower-casing 10,000 long texts, and
+    -- checking that they are valid, takes longer than searching their bytes, so it is done once, when they are
+    -- written. Functions write it, and triggers where rows are written directly. (No generated column: Postgres reads
+    -- and compiles its expression in every INSERT and UPDATE, a tenth of one.)
+    search_bytes BYTEA NOT NULL
     -- Texts stay in the row as they are: a compressed one takes longer to read than to search.
 ) WITH (fillfactor = 90, toast_tuple_target = 8160);
 
@@ -52,7 +52,7 @@ CREATE TABLE task_api.idempotency_key (
 -- A user's keys by age: the oldest go first.
 CREATE INDEX idempotency_key_user_id_created_at ON task_api.idempotency_key (user_id, created_at);
 
--- Direct SQL (an administrator's, say) needs to know nothing of task_owner and search_text: without a caller,
+-- Direct SQL (an administrator's, say) needs to know nothing of task_owner and search_bytes: without a caller,
 -- triggers see to them. The functions set a caller, and do that themselves. (The triggers have no WHEN: Postgres reads
 -- and compiles its condition in every INSERT and UPDATE, which takes longer than to call a function that returns.)
 CREATE FUNCTION task_api.before_direct_insert() RETURNS TRIGGER
@@ -69,7 +69,7 @@ BEGIN
     -- owner's row for each task, which for many in one transaction takes ever longer.)
     INSERT INTO task_api.task_owner AS owner (user_id, tasks) VALUES (NEW.user_id, 2147483647)
     ON CONFLICT (user_id) DO UPDATE SET tasks = 2147483647 WHERE owner.tasks < 2147483647;
-    NEW.search_text := lower(NEW.title || chr(31) || COALESCE(NEW.description, ''));
+    NEW.search_bytes := convert_to(lower(NEW.title || chr(31) || COALESCE(NEW.description, '')), 'UTF8');
     RETURN NEW;
 END
 $$;
@@ -90,8 +90,9 @@ BEGIN
         UPDATE task_api.task_owner AS owner SET tasks = 2147483647 WHERE owner.user_id = NEW.user_id;
     END IF;
     UPDATE task_api.task AS task
-    SET search_text = lower(NEW.title || chr(31) || COALESCE(NEW.description, ''))
-    WHERE task.id = NEW.id AND task.search_text <> lower(NEW.title || chr(31) || COALESCE(NEW.description, ''));
+    SET search_bytes = made.search_bytes
+    FROM (SELECT convert_to(lower(NEW.title || chr(31) || COALESCE(NEW.description, '')), 'UTF8')) AS made (search_bytes)
+    WHERE task.id = NEW.id AND task.search_bytes <> made.search_bytes;
     RETURN NULL;
 END
 $$;

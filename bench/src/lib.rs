@@ -23,6 +23,7 @@ mod round_trips;
 mod rows;
 mod runtime;
 mod scale;
+mod search;
 mod stats;
 mod subject;
 mod svg;
@@ -93,6 +94,9 @@ struct Modes {
     /// For users with ids of each kind.
     #[arg(long)]
     users: bool,
+    /// What the longest searches take.
+    #[arg(long)]
+    search: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +109,7 @@ enum Mode {
     Pooler,
     Load,
     Users,
+    Search,
 }
 
 /// How much is measured.
@@ -127,6 +132,7 @@ impl Options {
             Modes { pooler: true, .. } => Mode::Pooler,
             Modes { load: true, .. } => Mode::Load,
             Modes { users: true, .. } => Mode::Users,
+            Modes { search: true, .. } => Mode::Search,
             _ => Mode::Functions,
         }
     }
@@ -201,6 +207,12 @@ pub async fn run(options: &Options) -> Result<()> {
             let figures = concurrency::run(&database, &binaries).await?;
             let shown = concurrency::show(&figures);
             results.concurrency = Some(Run { machine: machine.clone(), figures });
+            shown
+        }
+        Mode::Search => {
+            let figures = search::run(&database, &binaries).await?;
+            let shown = search::show(&figures);
+            results.search = Some(Run { machine: machine.clone(), figures });
             shown
         }
         Mode::Tokens => {

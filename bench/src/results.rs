@@ -7,8 +7,8 @@ use devtools::settings::root;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    concurrency::Throughput, cpu::Share, load::Load, machine::Machine, scale::Scale, stats::Ratio, tokens::Cost,
-    users::Operation,
+    concurrency::Throughput, cpu::Share, load::Load, machine::Machine, scale::Scale, search::Search, stats::Ratio,
+    tokens::Cost, users::Operation,
 };
 
 const FILE: &str = "bench/results.json";
@@ -24,6 +24,7 @@ pub(crate) struct Results {
     pub(crate) pooler: Option<Run<Vec<Function>>>,
     pub(crate) load: Option<Run<Vec<Load>>>,
     pub(crate) users: Option<Run<Vec<Operation>>>,
+    pub(crate) search: Option<Run<Vec<Search>>>,
 }
 
 /// Figures, and where they were measured.

@@ -58,9 +58,9 @@ async fn insert(client: &Client, tasks: u64, user_id: &str, users: u64) -> Resul
         INSERT INTO task_api.task_owner (user_id, tasks)
         SELECT DISTINCT {user_id}, 2147483647 FROM generate_series(0, {users}::bigint - 1) AS n
         ON CONFLICT DO NOTHING;
-        INSERT INTO task_api.task (user_id, title, description, completed, created_at, updated_at, search_text)
+        INSERT INTO task_api.task (user_id, title, description, completed, created_at, updated_at, search_bytes)
         SELECT user_id, title, description, completed, created_at, updated_at,
-            lower(title || chr(31) || COALESCE(description, ''))
+            convert_to(lower(title || chr(31) || COALESCE(description, '')), 'UTF8')
         FROM (SELECT {user_id} AS user_id, {title} || CASE WHEN n / {users} IN (250, 500, 750) THEN ' {RARE}' ELSE '' END AS title,
             CASE WHEN random() < 0.5 THEN {description} END AS description, random() < 0.3 AS completed,
             now() - ({tasks} - n) * INTERVAL '1 second' AS created_at,

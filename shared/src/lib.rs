@@ -7,9 +7,10 @@
 //! 2. [`App::authorize`] verifies the bearer token, which gives an [`auth::Caller`], compares the caller with the
 //!    path, which gives an [`auth::Owner`], and reads the rest of the handler's input.
 //! 3. [`tasks`] and [`users`] run one statement on the owner's rows.
-//! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id, and [`telemetry`] writes
-//!    one log line about it.
+//! 4. [`http::Response`] becomes API Gateway's answer, with CORS headers and a request id. When it was sent,
+//!    [`telemetry`] writes one log line about it.
 
+mod after_response;
 mod app;
 pub mod auth;
 pub mod config;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{http::Response, telemetry::Line, user_id::IdForLog};
+use crate::{telemetry::Line, user_id::IdForLog};
 
 /// The line about one request. Times are in milliseconds.
 #[derive(Serialize)]
@@ -54,7 +54,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(namespace: &str, response: &Response, has_token: bool) -> Self {
+    pub(crate) fn new(namespace: &str, is_failure: bool, is_refused_token: bool) -> Self {
         let metrics = |dimensions: Value, names: [&str; 2], unit: &str| {
             let metrics = names.map(|name| json!({ "Name": name, "Unit": unit }));
             json!({ "Namespace": namespace, "Dimensions": dimensions, "Metrics": metrics })
@@ -68,11 +68,7 @@ impl Metrics {
                 metrics(json!([[]]), ["duration_ms", "database_ms"], "Milliseconds"),
             ],
         });
-        Self {
-            aws,
-            failures: response.is_failure().into(),
-            unauthorized: (has_token && response.is_unauthorized()).into(),
-        }
+        Self { aws, failures: is_failure.into(), unauthorized: is_refused_token.into() }
     }
 }
 

@@ -12,16 +12,17 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use lambda_runtime::{Context, LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, Runtime, service_fn, tower::layer::layer_fn};
 use tokio::time::Instant;
 
 use crate::{
     Error, Result,
+    after_response::{AfterResponse, after_response},
     app::State,
     config::Env,
     http::{Cors, Header, HttpEvent, Request, Response, add_security_headers},
     request_line::{self, Metrics, RequestLine},
-    request_scope,
+    request_scope::{self, RequestStats},
     routes::ROUTES,
     telemetry,
 };
@@ -77,12 +78,12 @@ fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H
     // system call to do so.
     let work = runtime.spawn(async {
         service.state.warm_up().await;
-        lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<HttpEvent>| {
+        let handler = service_fn(move |event: LambdaEvent<HttpEvent>| {
             let service = Arc::clone(&service);
             // In a box, as it is moved from hand to hand before it begins.
-            Box::pin(async move { Ok::<_, Infallible>(service.answer(&event.payload, &event.context).await) })
-        }))
-        .await
+            Box::pin(async move { Ok::<_, Infallible>(service.answer(event).await) })
+        });
+        Runtime::new(handler).layer(layer_fn(AfterResponse)).run_concurrent().await
     });
     runtime.block_on(work)?
 }
@@ -96,29 +97,61 @@ struct Service<S, H> {
     cold: AtomicBool,
 }
 
+/// What the log line says about the answer to a request.
+struct Outcome {
+    status: u16,
+    is_failure: bool,
+    is_unauthorized: bool,
+    cold_start: bool,
+    reason: Option<&'static str>,
+    causes: Vec<String>,
+    stats: RequestStats,
+}
+
 impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
-    async fn answer(&self, event: &HttpEvent, context: &Context) -> Response {
-        let deadline = Instant::now() + request_scope::time_left(context.deadline);
-        let request = event.request().ok();
-        let work = async { self.handler.handle(&self.state, event.request()?).await };
-        let work = pin!(AssertUnwindSafe(work).catch_unwind());
-        // The state is shared by all requests and holds nothing that a panic could leave half done:
-        // a connection that was in use is closed.
-        let (result, stats) = request_scope::with_request_scope(deadline, work).await;
-        let result = result.unwrap_or(Err(Error::Panic));
+    /// Answers a request, and leaves its log line for later.
+    async fn answer(self: Arc<Self>, event: LambdaEvent<HttpEvent>) -> Response {
+        let (result, stats) = self.handle(&event).await;
+        let request = event.payload.request().ok();
         let (reason, causes) = match &result {
             Ok(_) => (None, Vec::new()),
             Err(error) => error.for_log(),
         };
-        let cold_start = self.cold.swap(false, Ordering::Relaxed);
         let mut response = result.unwrap_or_else(Response::from);
         let origin = request.and_then(|request| request.header(Header::Origin));
         self.cors.apply(origin, &mut response);
         add_security_headers(&mut response);
-        response.header("x-request-id", context.request_id.clone());
+        response.header("x-request-id", event.context.request_id.clone());
         if request.is_some_and(|request| request.method() == "HEAD") {
             response.remove_body();
         }
+        let outcome = Outcome {
+            status: response.status(),
+            is_failure: response.is_failure(),
+            is_unauthorized: response.is_unauthorized(),
+            cold_start: self.cold.swap(false, Ordering::Relaxed),
+            reason,
+            causes,
+            stats,
+        };
+        after_response(move || self.log(&event, outcome));
+        response
+    }
+
+    /// Runs the handler until the request's deadline.
+    async fn handle(&self, event: &LambdaEvent<HttpEvent>) -> (Result<Response>, RequestStats) {
+        let deadline = Instant::now() + request_scope::time_left(event.context.deadline);
+        let work = async { self.handler.handle(&self.state, event.payload.request()?).await };
+        let work = pin!(AssertUnwindSafe(work).catch_unwind());
+        // The state is shared by all requests and holds nothing that a panic could leave half done:
+        // a connection that was in use is closed.
+        let (result, stats) = request_scope::with_request_scope(deadline, work).await;
+        (result.unwrap_or(Err(Error::Panic)), stats)
+    }
+
+    fn log(&self, LambdaEvent { payload, context, .. }: &LambdaEvent<HttpEvent>, outcome: Outcome) {
+        let Outcome { status, is_failure, is_unauthorized, cold_start, reason, causes, stats } = outcome;
+        let request = payload.request().ok();
         request_line::write(&RequestLine {
             request_id: &context.request_id,
             trace_id: request.and_then(|request| request.header(Header::TraceParent)).and_then(request_line::trace_id),
@@ -126,8 +159,8 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
             function: self.function,
             version: &context.env_config.version,
             route: &route(self.function, request.map_or("", Request::path)),
-            status: response.status(),
-            is_failure: response.is_failure(),
+            status,
+            is_failure,
             user_id: stats.user_id,
             duration_ms: telemetry::milliseconds(stats.duration),
             database_ms: telemetry::milliseconds(stats.database),
@@ -136,10 +169,9 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
             causes,
             metrics: self.metrics_namespace.as_deref().map(|name| {
                 let has_token = request.is_some_and(|request| request.header(Header::Authorization).is_some());
-                Metrics::new(name, &response, has_token)
+                Metrics::new(name, is_failure, has_token && is_unauthorized)
             }),
         });
-        response
     }
 }
 

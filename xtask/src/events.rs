@@ -130,7 +130,7 @@ mod tests {
     fn a_task_may_have_new_fields_that_are_described_and_null() {
         let expected = json!({ "id": 1 });
         assert!(same(&expected, &json!({ "id": 1, "description": null })));
-        for wrong in [json!({ "id": 1, "description": "x" }), json!({ "id": 1, "search_text": null })] {
+        for wrong in [json!({ "id": 1, "description": "x" }), json!({ "id": 1, "search_bytes": null })] {
             assert!(!same(&expected, &wrong), "{wrong}");
         }
     }

@@ -55,10 +55,10 @@ BEGIN
         IF keys > {{max_keys}} OR keys_since < yesterday THEN
             PERFORM {{functions}}.remove_keys(caller, keys, new_key);
         END IF;
-        INSERT INTO task_api.task AS t (id, user_id, title, description, search_text)
+        INSERT INTO task_api.task AS t (id, user_id, title, description, search_bytes)
         VALUES (
             COALESCE(id, nextval('task_api.task_id_seq')), caller, new_title, new_description,
-            lower(new_title || chr(31) || COALESCE(new_description, ''))
+            convert_to(lower(new_title || chr(31) || COALESCE(new_description, '')), 'UTF8')
         )
         RETURNING 'ok', NULL::TIMESTAMPTZ, t.id, t.created_at INTO answer;
     ELSE

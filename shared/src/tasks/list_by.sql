@@ -12,7 +12,7 @@ AS $$
 DECLARE
     {{set_caller}}
     answer {{functions}}.task_answer;
-    -- The search compares bytes, which is fast, with search_text in the same form. NULL means no search.
+    -- In the form of search_bytes. NULL means no search.
     bytes CONSTANT BYTEA := convert_to(lower(NULLIF(needle, '')), 'UTF8');
     -- In the order of ids, a page begins at its cursor. COALESCE must not be in the query: the planner does not
     -- count it as leakproof, so policies would keep the condition from using the index.
@@ -27,7 +27,7 @@ BEGIN
       AND t.id <= greatest
       AND (after_id IS NULL OR ({{value}}, t.id) {{beyond}} ({{after}}, after_id))
       AND (completed_is IS NULL OR t.completed = completed_is)
-      AND (bytes IS NULL OR position(bytes IN convert_to(t.search_text, 'UTF8')) > 0)
+      AND (bytes IS NULL OR position(bytes IN t.search_bytes) > 0)
     ORDER BY {{value}} {{direction}}, t.id {{direction}}
     OFFSET skip
     LIMIT page;

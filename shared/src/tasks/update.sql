@@ -16,12 +16,12 @@ BEGIN
     UPDATE task_api.task AS t
     SET title       = COALESCE(new_title, t.title),
         description = CASE WHEN set_description THEN new_description ELSE t.description END,
-        search_text = CASE
-            WHEN new_title IS NULL AND NOT set_description THEN t.search_text
-            ELSE lower(
+        search_bytes = CASE
+            WHEN new_title IS NULL AND NOT set_description THEN t.search_bytes
+            ELSE convert_to(lower(
                 COALESCE(new_title, t.title) || chr(31)
                 || COALESCE(CASE WHEN set_description THEN new_description ELSE t.description END, '')
-            )
+            ), 'UTF8')
         END,
         completed   = COALESCE(set_completed, t.completed),
         updated_at  = GREATEST(CURRENT_TIMESTAMP, t.updated_at + INTERVAL '1 microsecond')

@@ -28,7 +28,7 @@ pub async fn changes(database: &Database, fixture: &Fixture) -> Value {
         [("user", &fixture.user_columns, &fixture.users), ("task", &fixture.task_columns, &fixture.tasks)]
     {
         let sql = format!(
-            r#"SELECT COALESCE(json_object_agg(id, to_jsonb(t) - 'search_text'), '{{}}')::text FROM "{table}" AS t"#
+            r#"SELECT COALESCE(json_object_agg(id, to_jsonb(t) - 'search_bytes'), '{{}}')::text FROM "{table}" AS t"#
         );
         let now: Map<String, Value> =
             serde_json::from_str(&database.value::<String>(&sql).await).expect("the rows as JSON");
