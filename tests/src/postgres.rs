@@ -131,6 +131,15 @@ impl Database {
         self.client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
     }
 
+    /// The role that the functions of the release belong to.
+    pub async fn functions_role(&self) -> String {
+        let sql = format!(
+            "SELECT proowner::REGROLE::TEXT FROM pg_proc
+             WHERE proname = 'get_task' AND pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE"
+        );
+        self.value(&sql).await
+    }
+
     /// Replaces the list by a function that returns a column of another type, so that reading a row panics. Users
     /// without tasks do not notice.
     pub async fn break_list(&self) {
