@@ -46,15 +46,21 @@ fn token_of(who: Who, identity: Identity) -> Option<String> {
 fn expected(route: &Route, who: Who, which: Which, identity: Identity) -> u64 {
     let has = |parameter| route.path.contains(parameter);
     let is_without_users = identity.users == Users::None;
+    // Whose task the path names, of the callers who exist.
+    let of_task = match which {
+        Which::Own => Some(Who::Owner),
+        Which::Others => Some(Who::Another),
+        Which::Unknown | Which::Overflowing => None,
+    };
     match who {
         _ if route.access == Access::Public => 200,
-        _ if is_without_users && !has("{user_id}") => 404,
+        _ if is_without_users && route.path.starts_with("/api/users/me") => 404,
         Who::Nobody | Who::Expired => 401,
         // Without a users table, every user that a token names counts as existing.
         Who::Deleted if !is_without_users => 401,
         Who::Another | Who::Deleted if has("{user_id}") => 403,
-        Who::Owner if has("{id}") && which == Which::Others => 403,
-        Who::Owner if has("{id}") && which != Which::Own => 404,
+        _ if has("{id}") && of_task.is_none() => 404,
+        _ if has("{id}") && of_task != Some(who) => 403,
         _ if route.method == "POST" => 201,
         _ => 200,
     }

@@ -144,7 +144,7 @@ impl Input for ListQuery {
 /// What a parameter is for, and what it may be.
 #[cfg(feature = "openapi")]
 fn described(name: &str) -> (&'static str, Value) {
-    let text = || json!({ "type": "string", "maxLength": Search::BOUNDS.1 });
+    let text = || json!({ "type": "string", "maxLength": Search::BOUNDS.1, "pattern": crate::openapi::WITHOUT_NUL });
     let number = |least: i32| json!({ "type": "integer", "minimum": least });
     match name {
         "completed" => ("Only completed tasks, or only open ones.", json!({ "type": "boolean" })),
