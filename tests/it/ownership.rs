@@ -127,6 +127,37 @@ async fn rows(api: &Api) -> Value {
     api.database.value::<Option<String>>(&sql).await.into()
 }
 
+/// A path without a user is the caller's, whoever that is.
+#[tokio::test]
+async fn a_path_without_a_user_is_the_callers() {
+    for identity in [Identity::DEFAULT, Identity { users: Users::None, ..Identity::DEFAULT }] {
+        let api = Api::of(identity).await;
+        api.database.users(&[OWN, OTHER]).await;
+        let create = |user, title| Request::new("POST", "/api/tasks").user(user).json(json!({ "title": title }));
+        let (own, others) = (api.send(create(OWN, "own")).await, api.send(create(OTHER, "others'")).await);
+        assert_eq!((own.json()["user_id"].clone(), others.json()["user_id"].clone()), (json!(OWN), json!(OTHER)));
+        let (id, others) = (own.json()["id"].clone(), others.json()["id"].clone());
+        assert_eq!(own.header("location"), Some(format!("/api/1/tasks/{id}").as_str()));
+        let list = api.send(Request::new("GET", "/api/tasks?limit=1").user(OWN)).await;
+        assert_eq!(list.json()[0]["title"], "own");
+        assert_eq!((list.json().as_array().unwrap().len(), list.next()), (1, None));
+        for (method, path, status) in [
+            ("GET", format!("/api/tasks/{others}"), 403),
+            ("DELETE", format!("/api/tasks/{others}"), 403),
+            ("PATCH", format!("/api/tasks/{others}/complete"), 403),
+            ("GET", "/api/tasks/x".into(), 422),
+            ("GET", "/api/tasks/".into(), 307),
+            ("PATCH", format!("/api/tasks/{id}"), 405),
+            ("DELETE", "/api/tasks".into(), 405),
+            ("HEAD", format!("/api/tasks/{id}"), 200),
+        ] {
+            let answer = api.send(Request::new(method, &path).user(OWN)).await;
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        }
+        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 2);
+    }
+}
+
 #[tokio::test]
 async fn a_user_id_past_the_largest_is_somebody_elses() {
     let api = Api::new().await;

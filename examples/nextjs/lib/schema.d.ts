@@ -554,12 +554,18 @@ export interface operations {
                 search?: string;
                 /** @description The order; `-` for descending. `created` and `updated` stand for `created_at` and `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another. */
                 sort?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
+                /** @description The same as `sort`. */
+                sort_by?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
                 /** @description The direction of `sort`, or of the usual order. */
                 order?: "asc" | "desc";
+                /** @description The same as `order`. */
+                sort_order?: "asc" | "desc";
                 /** @description The most tasks on a page. */
                 limit?: number;
                 /** @description The same as `limit`. */
                 page_size?: number;
+                /** @description The same as `limit`. */
+                per_page?: number;
                 /** @description Where the page before ended: comes with the address in its `Link`. It costs the same however deep the page is, and misses no task when others come and go. */
                 cursor?: string;
                 /** @description How many tasks come before the page, in place of a cursor. */
@@ -874,12 +880,18 @@ export interface operations {
                 search?: string;
                 /** @description The order; `-` for descending. `created` and `updated` stand for `created_at` and `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another. */
                 sort?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
+                /** @description The same as `sort`. */
+                sort_by?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
                 /** @description The direction of `sort`, or of the usual order. */
                 order?: "asc" | "desc";
+                /** @description The same as `order`. */
+                sort_order?: "asc" | "desc";
                 /** @description The most tasks on a page. */
                 limit?: number;
                 /** @description The same as `limit`. */
                 page_size?: number;
+                /** @description The same as `limit`. */
+                per_page?: number;
                 /** @description Where the page before ended: comes with the address in its `Link`. It costs the same however deep the page is, and misses no task when others come and go. */
                 cursor?: string;
                 /** @description How many tasks come before the page, in place of a cursor. */

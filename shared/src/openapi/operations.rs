@@ -96,7 +96,7 @@ pub(super) fn describe(route: &Route, generator: &mut SchemaGenerator) -> Value 
 
 /// Whether a route is about tasks of the caller without saying so in its path.
 fn is_of_caller(route: &Route) -> bool {
-    route.path.starts_with("/api/tasks")
+    route.access == Access::User && !route.path.contains("{user_id}") && !route.path.starts_with("/api/users/")
 }
 
 /// The operation's name in generated clients: `list-tasks` becomes `listTasks`, or `listOwnTasks`.
