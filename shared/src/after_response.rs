@@ -1,7 +1,8 @@
 //! Work after a response, which no client waits for.
 //!
-//! Lambda lets an execution environment run until it asks for the next event, and not only until it has sent a
-//! response.
+//! Lambda lets an execution environment run until its runtime asks for the next event, and not only until it has sent a
+//! response ([AWS](https://aws.amazon.com/blogs/compute/running-code-after-returning-a-response-from-an-aws-lambda-function/)).
+//! This time is billed too.
 
 use std::{
     cell::Cell,
@@ -18,8 +19,8 @@ task_local! {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Does `work` when the response to the current request was sent, or could not be sent. Outside of [`AfterResponse`]
-/// it does it now.
+/// Does `work` when the response to the current request was sent, or could not be sent. A request has one such work.
+/// Outside of [`AfterResponse`] it is done now.
 pub(crate) fn after_response(work: impl FnOnce() + Send + 'static) {
     let mut work = Some(Box::new(work) as Work);
     let _ = WORK.try_with(|later| later.set(work.take()));

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{task_local, time::Instant};
 
-use crate::user_id::{IdForLog, UserId};
+use crate::user_id::UserId;
 
 task_local! {
     static SCOPE: Scope;
@@ -20,13 +20,13 @@ task_local! {
 /// The data of the request that a tokio task works on.
 struct Scope {
     deadline: Instant,
-    user: Cell<Option<IdForLog>>,
+    user: Cell<Option<UserId>>,
     database: Cell<Duration>,
 }
 
 /// What [`with_request_scope`] measured for a request.
 pub(crate) struct RequestStats {
-    pub(crate) user_id: Option<IdForLog>,
+    pub(crate) user_id: Option<UserId>,
     pub(crate) duration: Duration,
     pub(crate) database: Duration,
 }
@@ -56,7 +56,7 @@ pub(crate) fn deadline() -> Instant {
 /// Stores the user of the request for the log.
 pub(crate) fn note_user(user: &UserId) {
     // Outside of a request there is no log line to store it for.
-    let _ = SCOPE.try_with(|scope| scope.user.set(Some(user.for_log())));
+    let _ = SCOPE.try_with(|scope| scope.user.set(Some(user.clone())));
 }
 
 /// Adds to the database time of the request.

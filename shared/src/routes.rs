@@ -49,6 +49,10 @@ pub const NOT_FOUND: &str = "not-found";
 const TASKS: &str = "/api/{user_id}/tasks";
 const TASK: &str = "/api/{user_id}/tasks/{id}";
 const COMPLETE: &str = "/api/{user_id}/tasks/{id}/complete";
+// The same tasks without the user in the path, as many frontends have it: the caller's own.
+const OWN_TASKS: &str = "/api/tasks";
+const OWN_TASK: &str = "/api/tasks/{id}";
+const OWN_COMPLETE: &str = "/api/tasks/{id}/complete";
 const ME: &str = "/api/users/me";
 
 /// Every route. If several routes match a request, [`find`] picks one.
@@ -59,6 +63,12 @@ pub const ROUTES: &[Route] = &[
     user("update-task", "PUT", TASK),
     user("delete-task", "DELETE", TASK),
     user("complete-task", "PATCH", COMPLETE),
+    user("list-tasks", "GET", OWN_TASKS),
+    user("create-task", "POST", OWN_TASKS),
+    user("get-task", "GET", OWN_TASK),
+    user("update-task", "PUT", OWN_TASK),
+    user("delete-task", "DELETE", OWN_TASK),
+    user("complete-task", "PATCH", OWN_COMPLETE),
     user("get-me", "GET", ME),
     user("update-me", "PATCH", ME),
     user("delete-me", "DELETE", ME),
@@ -113,6 +123,8 @@ mod tests {
         let found = |path| methods(path, true);
         assert_eq!(found("/api/1/tasks"), ["GET", "HEAD", "POST"]);
         assert_eq!(found("/api/1/tasks/2"), ["GET", "HEAD", "PUT", "DELETE"]);
+        assert_eq!(found("/api/tasks"), ["GET", "HEAD", "POST"]);
+        assert_eq!(found("/api/tasks/2/complete"), ["PATCH"]);
         assert_eq!(found("/api/users/me"), ["GET", "HEAD", "PATCH", "DELETE"]);
         assert_eq!(methods("/api/users/me", false).len(), 0);
         for unknown in ["", "/", "/api", "/api//tasks", "/api/1/tasks/", "//api/1/tasks", "/api/1/tasks/2/x"] {

@@ -25,6 +25,7 @@ use crate::{
     request_scope::{self, RequestStats},
     routes::ROUTES,
     telemetry,
+    user_id::UserId,
 };
 
 /// What answers requests: an `async fn` of the state and the request.
@@ -161,7 +162,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
             route: &route(self.function, request.map_or("", Request::path)),
             status,
             is_failure,
-            user_id: stats.user_id,
+            user_id: stats.user_id.as_ref().map(UserId::for_log),
             duration_ms: telemetry::milliseconds(stats.duration),
             database_ms: telemetry::milliseconds(stats.database),
             cold_start,

@@ -78,7 +78,7 @@ async fn rows_that_do_not_fit_are_named() {
     let database = Database::migrated_for(TEXT).await;
     database.users(&[1]).await;
     let own = database.identity.id(1).replace('\'', "''");
-    database.execute("CREATE SCHEMA old; CREATE TABLE old.tasks (id BIGINT, user_id TEXT, title TEXT, description TEXT, created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ)").await;
+    database.execute("CREATE SCHEMA old; CREATE TABLE old.tasks (id BIGINT, user_id TEXT, title TEXT, description TEXT, created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ, completed BOOLEAN)").await;
     database.task(1, "new").await;
     for row in [
         format!("(1, '{own}', 'the id of another', NULL, now(), now())"),
@@ -158,7 +158,17 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
         (
             "CREATE TABLE odd (id INTEGER, title TEXT, user_id INTEGER, completed TEXT)",
             json!({ "from": "odd" }),
-            "has a column completed of the type text",
+            "has no column completed of the type boolean",
+        ),
+        (
+            "CREATE TABLE other_name (id INTEGER, title TEXT, user_id INTEGER, is_completed BOOLEAN)",
+            json!({ "from": "other_name" }),
+            "has no column completed of the type boolean",
+        ),
+        (
+            "CREATE TABLE counted (id INTEGER, title TEXT, user_id INTEGER, completed BOOLEAN, description INTEGER)",
+            json!({ "from": "counted" }),
+            "has a column description of the type integer",
         ),
     ] {
         database.execute(sql).await;
@@ -166,7 +176,8 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
         assert!(message.contains(expected), "{event}: {message}");
     }
     // A dry run creates nothing, not even the users table.
-    database.execute("DROP TABLE \"user\" CASCADE; CREATE TABLE mine (id INTEGER, title TEXT, user_id INTEGER)").await;
+    let mine = "CREATE TABLE mine (id INTEGER, title TEXT, user_id INTEGER, completed BOOLEAN)";
+    database.execute(&format!("DROP TABLE \"user\" CASCADE; {mine}")).await;
     let message = adopt(&database, json!({ "from": "mine", "dry_run": true })).await.unwrap_err();
     assert!(message.contains("there is no such table"), "{message}");
     assert!(database.value::<bool>("SELECT to_regclass('\"user\"') IS NULL").await);
@@ -175,7 +186,7 @@ async fn a_table_that_is_none_of_tasks_is_refused() {
     database
         .execute(
             "CREATE TABLE todo (nr INTEGER, what TEXT, owner INTEGER); INSERT INTO todo VALUES (5, 'x', 1);
-             CREATE VIEW old_tasks AS SELECT nr AS id, what AS title, owner AS user_id FROM todo",
+             CREATE VIEW old_tasks AS SELECT nr AS id, what AS title, owner AS user_id, FALSE AS completed FROM todo",
         )
         .await;
     database.users(&[1]).await;

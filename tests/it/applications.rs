@@ -73,13 +73,15 @@ impl Library {
     }
 }
 
-/// Creates a task with a token, and finds it in the list.
+/// Creates a task with a token, and finds it in the list, by the path with the user and by that without.
 async fn works(api: &Api, id: &str, token: &str) {
     let tasks = format!("/api/{id}/tasks");
     let created = api.send(Request::new("POST", &tasks).bearer(token).json(json!({ "title": "Signed in" }))).await;
     assert_eq!(created.status, 201, "{}", created.body);
-    let listed = api.send(Request::new("GET", &tasks).bearer(token)).await;
-    assert_eq!((listed.status, listed.json()), (200, json!([created.json()])));
+    for tasks in [&tasks, "/api/tasks"] {
+        let listed = api.send(Request::new("GET", tasks).bearer(token)).await;
+        assert_eq!((listed.status, listed.json()), (200, json!([created.json()])), "{tasks}");
+    }
 }
 
 async fn status(api: &Api, id: &str, token: &str) -> u64 {
@@ -124,6 +126,25 @@ async fn better_auth_with_its_defaults() {
     assert_eq!(status(&api, &ada.id, &Library::Jose.sign(&claims, better_auth::SECRET).await).await, 401);
     issuer.delete(&ada).await;
     assert_eq!(status(&api, &ada.id, &token).await, 401);
+}
+
+/// Better Auth signs users in, and a route of the application signs tokens with its secret.
+#[tokio::test]
+async fn better_auth_and_tokens_of_ones_own() {
+    for is_named in [false, true] {
+        let api = Api::of(Identity { ids: UserIds::Text, users: Users::BetterAuth }).await;
+        let ada = BetterAuth::start(&api.database, &[]).await.sign_up("Ada").await;
+        let mut api = api.with("BETTER_AUTH_SECRET", better_auth::SECRET);
+        if is_named {
+            api = api.with("JWT_ISSUER", "nextjs").with("JWT_AUDIENCE", "fastapi");
+        }
+        let plain = json!({ "sub": ada.id, "exp": token::now() + 60 });
+        let named = json!({ "sub": ada.id, "exp": token::now() + 60, "iss": "nextjs", "aud": "fastapi" });
+        let (own, other) = if is_named { (named, plain) } else { (plain, named) };
+        works(&api, &ada.id, &Library::Jose.sign(&own, better_auth::SECRET).await).await;
+        let other = Library::Jose.sign(&other, better_auth::SECRET).await;
+        assert_eq!(status(&api, &ada.id, &other).await, 401, "{is_named}");
+    }
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn health_tells_what_is_not_as_it_was_made() {
     assert_eq!(health().await, 503);
     let answer = api.send(Request::new("GET", "/api/1/tasks").user(1)).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("60")));
-    let log = api.function("list-tasks").await.log().concat();
+    let log = api.function("list-tasks").await.complete_log().await.concat();
     assert!(log.contains("invoke the migrate function"), "{log}");
     tests::migrate(&url, &[]).await.unwrap();
     assert_eq!(health().await, 200);

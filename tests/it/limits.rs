@@ -86,20 +86,23 @@ async fn the_task_limit_holds_for_creates_at_the_same_moment() {
 #[tokio::test]
 async fn the_worst_search_ends_soon() {
     let api = Api::new().await;
-    api.database.users(&[1]).await;
-    api.database
-        .execute(
-            "INSERT INTO task (user_id, title, description)
-                SELECT 1, repeat('a', 200), repeat('a', 1000) FROM generate_series(1, 10000);
-             ANALYZE task_api.task",
-        )
-        .await;
-    let list = |q: &str| Request::new("GET", &format!("/api/1/tasks?q={q}")).user(1);
-    api.send(list("warm")).await;
-    let (started, worst) = (Instant::now(), format!("{}b", "a".repeat(99)));
-    assert_eq!(api.send(list(&worst)).await.json(), json!([]));
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    assert_eq!(api.send(list(&"a".repeat(101))).await.status, 422);
+    api.database.users(&[1, 2]).await;
+    for (user, letter, encoded) in [(1, "a", "a"), (2, "\u{1f600}", "%F0%9F%98%80")] {
+        api.database
+            .execute(&format!(
+                "INSERT INTO task (user_id, title, description)
+                    SELECT {user}, repeat('{letter}', 200), repeat('{letter}', 1000) FROM generate_series(1, 10000);
+                 ANALYZE task_api.task"
+            ))
+            .await;
+        let list = |q: &str| Request::new("GET", &format!("/api/tasks?limit=1&q={q}")).user(user);
+        api.send(list("warm")).await;
+        let (started, worst) = (Instant::now(), format!("{}b", encoded.repeat(99)));
+        assert_eq!(api.send(list(&worst)).await.json(), json!([]));
+        assert!(started.elapsed() < Duration::from_secs(1), "{letter}: {:?}", started.elapsed());
+        assert_eq!(api.send(list(&encoded.repeat(100))).await.json()[0]["id"], 1 + 10_000 * (user - 1));
+        assert_eq!(api.send(list(&encoded.repeat(101))).await.status, 422);
+    }
 }
 
 /// The database counts statements by operation, and not by user.

@@ -46,15 +46,21 @@ fn token_of(who: Who, identity: Identity) -> Option<String> {
 fn expected(route: &Route, who: Who, which: Which, identity: Identity) -> u64 {
     let has = |parameter| route.path.contains(parameter);
     let is_without_users = identity.users == Users::None;
+    // Whose task the path names, of the callers who exist.
+    let of_task = match which {
+        Which::Own => Some(Who::Owner),
+        Which::Others => Some(Who::Another),
+        Which::Unknown | Which::Overflowing => None,
+    };
     match who {
         _ if route.access == Access::Public => 200,
-        _ if is_without_users && !has("{user_id}") => 404,
+        _ if is_without_users && route.path.starts_with("/api/users/me") => 404,
         Who::Nobody | Who::Expired => 401,
         // Without a users table, every user that a token names counts as existing.
         Who::Deleted if !is_without_users => 401,
         Who::Another | Who::Deleted if has("{user_id}") => 403,
-        Who::Owner if has("{id}") && which == Which::Others => 403,
-        Who::Owner if has("{id}") && which != Which::Own => 404,
+        _ if has("{id}") && of_task.is_none() => 404,
+        _ if has("{id}") && of_task != Some(who) => 403,
         _ if route.method == "POST" => 201,
         _ => 200,
     }
@@ -119,6 +125,37 @@ async fn rows(api: &Api) -> Value {
         "SELECT (SELECT json_agg(u ORDER BY u::text) FROM {users} u)::text || (SELECT json_agg(t ORDER BY id) FROM task t)::text"
     );
     api.database.value::<Option<String>>(&sql).await.into()
+}
+
+/// A path without a user is the caller's, whoever that is.
+#[tokio::test]
+async fn a_path_without_a_user_is_the_callers() {
+    for identity in [Identity::DEFAULT, Identity { users: Users::None, ..Identity::DEFAULT }] {
+        let api = Api::of(identity).await;
+        api.database.users(&[OWN, OTHER]).await;
+        let create = |user, title| Request::new("POST", "/api/tasks").user(user).json(json!({ "title": title }));
+        let (own, others) = (api.send(create(OWN, "own")).await, api.send(create(OTHER, "others'")).await);
+        assert_eq!((own.json()["user_id"].clone(), others.json()["user_id"].clone()), (json!(OWN), json!(OTHER)));
+        let (id, others) = (own.json()["id"].clone(), others.json()["id"].clone());
+        assert_eq!(own.header("location"), Some(format!("/api/1/tasks/{id}").as_str()));
+        let list = api.send(Request::new("GET", "/api/tasks?limit=1").user(OWN)).await;
+        assert_eq!(list.json()[0]["title"], "own");
+        assert_eq!((list.json().as_array().unwrap().len(), list.next()), (1, None));
+        for (method, path, status) in [
+            ("GET", format!("/api/tasks/{others}"), 403),
+            ("DELETE", format!("/api/tasks/{others}"), 403),
+            ("PATCH", format!("/api/tasks/{others}/complete"), 403),
+            ("GET", "/api/tasks/x".into(), 422),
+            ("GET", "/api/tasks/".into(), 307),
+            ("PATCH", format!("/api/tasks/{id}"), 405),
+            ("DELETE", "/api/tasks".into(), 405),
+            ("HEAD", format!("/api/tasks/{id}"), 200),
+        ] {
+            let answer = api.send(Request::new(method, &path).user(OWN)).await;
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+        }
+        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 2);
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,72 @@
  */
 
 export interface paths {
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tasks
+         * @description A page ends at `limit`, or earlier so that its body stays within 5 MiB. The next one is in `Link`.
+         */
+        get: operations["listOwnTasks"];
+        put?: never;
+        /**
+         * Create a task
+         * @description With an `Idempotency-Key` it can be sent again without creating another.
+         */
+        post: operations["createOwnTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a task */
+        get: operations["getOwnTask"];
+        /**
+         * Change a task
+         * @description Changes what is sent and leaves the rest; null clears the description.
+         */
+        put: operations["updateOwnTask"];
+        post?: never;
+        /** Delete a task */
+        delete: operations["deleteOwnTask"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Complete a task, or open it again
+         * @description Sets `completed`; without it, completes an open task and opens a completed one.
+         */
+        patch: operations["completeOwnTask"];
+        trace?: never;
+    };
     "/api/users/me": {
         parameters: {
             query?: never;
@@ -475,6 +541,252 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listOwnTasks: {
+        parameters: {
+            query?: {
+                /** @description Only completed tasks, or only open ones. */
+                completed?: boolean;
+                /** @description The same in other words; `all` is no filter. */
+                status?: "all" | "pending" | "completed";
+                /** @description Only tasks whose title or description contains this, in any case. */
+                q?: string;
+                /** @description The same as `q`. */
+                search?: string;
+                /** @description The order; `-` for descending. `created` and `updated` stand for `created_at` and `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another. */
+                sort?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
+                /** @description The same as `sort`. */
+                sort_by?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
+                /** @description The direction of `sort`, or of the usual order. */
+                order?: "asc" | "desc";
+                /** @description The same as `order`. */
+                sort_order?: "asc" | "desc";
+                /** @description The most tasks on a page. */
+                limit?: number;
+                /** @description The same as `limit`. */
+                page_size?: number;
+                /** @description The same as `limit`. */
+                per_page?: number;
+                /** @description Where the page before ended: comes with the address in its `Link`. It costs the same however deep the page is, and misses no task when others come and go. */
+                cursor?: string;
+                /** @description How many tasks come before the page, in place of a cursor. */
+                offset?: number;
+                /** @description The same as `offset`. */
+                skip?: number;
+                /** @description The number of the page, from 1 on, of pages of `limit` tasks, in place of a cursor. */
+                page?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tasks. */
+            200: {
+                headers: {
+                    link: components["headers"]["Link"];
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"][];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createOwnTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The client's name for this request. Sent again with the same key within a day, it gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"];
+            };
+        };
+        responses: {
+            /** @description The new task. */
+            201: {
+                headers: {
+                    etag: components["headers"]["ETag"];
+                    "idempotent-replayed": components["headers"]["IdempotentReplayed"];
+                    location: components["headers"]["Location"];
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["UnreadableBody"];
+            401: components["responses"]["Unauthenticated"];
+            409: components["responses"]["TooManyTasks"];
+            413: components["responses"]["BodyTooLarge"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getOwnTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The versions that the client has: 304 when the task is one of them. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of a task. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The task. */
+            200: {
+                headers: {
+                    etag: components["headers"]["ETag"];
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["TaskNotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateOwnTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The versions that the change is meant for: 412 when the task has another version by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of a task. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskChanges"];
+            };
+        };
+        responses: {
+            /** @description The changed task. */
+            200: {
+                headers: {
+                    etag: components["headers"]["ETag"];
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["UnreadableBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["TaskNotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["BodyTooLarge"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteOwnTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The versions that the change is meant for: 412 when the task has another version by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of a task. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted. */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["TaskNotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    completeOwnTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The versions that the change is meant for: 412 when the task has another version by now. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of a task. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Completion"] | null;
+            };
+        };
+        responses: {
+            /** @description The changed task. */
+            200: {
+                headers: {
+                    etag: components["headers"]["ETag"];
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["UnreadableBody"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["TaskNotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["BodyTooLarge"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getMe: {
         parameters: {
             query?: never;
@@ -568,12 +880,18 @@ export interface operations {
                 search?: string;
                 /** @description The order; `-` for descending. `created` and `updated` stand for `created_at` and `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another. */
                 sort?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
+                /** @description The same as `sort`. */
+                sort_by?: "id" | "-id" | "created_at" | "-created_at" | "updated_at" | "-updated_at" | "title" | "-title" | "created" | "-created" | "updated" | "-updated";
                 /** @description The direction of `sort`, or of the usual order. */
                 order?: "asc" | "desc";
+                /** @description The same as `order`. */
+                sort_order?: "asc" | "desc";
                 /** @description The most tasks on a page. */
                 limit?: number;
                 /** @description The same as `limit`. */
                 page_size?: number;
+                /** @description The same as `limit`. */
+                per_page?: number;
                 /** @description Where the page before ended: comes with the address in its `Link`. It costs the same however deep the page is, and misses no task when others come and go. */
                 cursor?: string;
                 /** @description How many tasks come before the page, in place of a cursor. */
@@ -785,7 +1103,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Completion"];
+                "application/json": components["schemas"]["Completion"] | null;
             };
         };
         responses: {

@@ -180,6 +180,8 @@ impl Source {
             ("id", &["smallint", "integer", "bigint"][..]),
             ("title", &["text", "character varying"]),
             ("user_id", &["smallint", "integer", "bigint", "text", "character varying", "uuid"]),
+            // Under another name it would be lost, and every task would be open.
+            ("completed", &["boolean"]),
         ] {
             if !self.kind(column).is_some_and(|kind| types.contains(&kind)) {
                 return Err(format!("has no column {column} of the type {}: {view}", types.join(" or ")));
@@ -191,7 +193,6 @@ impl Source {
             None => Ok(absent.to_owned()),
         };
         let description = optional("description", &["text", "character varying"], "NULL::TEXT")?;
-        let completed = optional("completed", &["boolean"], "FALSE")?;
         let created_at = optional("created_at", &TIMES, "NULL::TIMESTAMPTZ")?;
         let updated_at = optional("updated_at", &TIMES, "NULL::TIMESTAMPTZ")?;
         let owner = owner(names.user_ids, self.kind("user_id").unwrap_or_default());
@@ -219,7 +220,7 @@ impl Source {
             FROM (
                 SELECT
                     old.id::BIGINT AS id, old.title::TEXT AS title, {description}::TEXT AS description,
-                    COALESCE({completed}, FALSE) AS completed, {owner} AS owner,
+                    COALESCE(old.completed, FALSE) AS completed, {owner} AS owner,
                     COALESCE({created_at}::TIMESTAMPTZ, {updated_at}::TIMESTAMPTZ) AS known_since,
                     COALESCE({created_at}::TIMESTAMPTZ, {updated_at}::TIMESTAMPTZ, CURRENT_TIMESTAMP) AS created_at,
                     COALESCE({updated_at}::TIMESTAMPTZ, {created_at}::TIMESTAMPTZ, CURRENT_TIMESTAMP) AS updated_at

@@ -67,7 +67,7 @@ impl Caller {
         self.0.is_named(user_id).then(|| Owner(self.0.clone()))
     }
 
-    /// The owner of the rows under `/api/users/me`. That path always means the caller.
+    /// The owner of the rows under `/api/users/me` and `/api/tasks`. These paths always mean the caller.
     #[must_use]
     pub fn owner_of_me(&self) -> Owner {
         Owner(self.0.clone())

@@ -115,7 +115,10 @@ macro_rules! body {
 
             #[cfg(feature = "openapi")]
             fn describe(operation: &mut $crate::openapi::Operation) {
-                operation.body::<Self>(stringify!($read) == "read");
+                match stringify!($read) {
+                    "read" => operation.body::<Self>(true),
+                    _ => operation.body::<Option<Self>>(false),
+                }
             }
         }
 

@@ -258,10 +258,12 @@ impl Request {
         input.map(|input| (caller.owner_of_me(), input)).ok_or(Error::Invalid(Vec::new()))
     }
 
-    /// The owner when the path is the caller's. A path of another kind than the caller's id is a problem of the
-    /// request where ids are integers, as in the recorded API, and another user's where they are not.
+    /// The owner when the path is the caller's, or names nobody. A path of another kind than the caller's id is a
+    /// problem of the request where ids are integers, as in the recorded API, and another user's where they are not.
     fn owner(&self, caller: &Caller, problems: &mut Problems) -> Option<Result<Owner>> {
-        let text = self.path_parameter(|parameters| parameters.user_id.as_deref());
+        let Some(text) = self.path_parameter(|parameters| parameters.user_id.as_deref()) else {
+            return Some(Ok(caller.owner_of_me()));
+        };
         if matches!(caller.id(), UserId::Integer(_)) && !is_integer(&text) {
             problems.push(Problem::integer(json!(["path", "user_id"]), &text));
             return None;
@@ -271,7 +273,7 @@ impl Request {
 
     /// The task that the path names. What is past 128 bits becomes the largest number: either way it is an id that nothing has.
     pub(crate) fn task_id(&self, problems: &mut Problems) -> Option<i128> {
-        let text = self.path_parameter(|parameters| parameters.id.as_deref());
+        let text = self.path_parameter(|parameters| parameters.id.as_deref()).unwrap_or_default();
         if !is_integer(&text) {
             problems.push(Problem::integer(json!(["path", "id"]), &text));
             return None;
@@ -281,13 +283,13 @@ impl Request {
 
     /// A path parameter, decoded. API Gateway has decoded it; `cargo lambda watch`, which calls
     /// every route `$default`, has not.
-    fn path_parameter(&self, of: fn(&PathParameters) -> Option<&str>) -> Cow<'_, str> {
-        let text = self.0.path_parameters.as_ref().and_then(of).unwrap_or_default();
-        if self.0.route_key.as_deref() == Some("$default") {
+    fn path_parameter(&self, of: fn(&PathParameters) -> Option<&str>) -> Option<Cow<'_, str>> {
+        let text = self.0.path_parameters.as_ref().and_then(of)?;
+        Some(if self.0.route_key.as_deref() == Some("$default") {
             percent_decode_str(text).decode_utf8_lossy()
         } else {
             text.into()
-        }
+        })
     }
 
     /// The body in bytes.

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 pub use error_responses::ErrorResponse;
 pub use operation::Operation;
 pub use schemas::NameOrIndex;
-pub(crate) use schemas::{nullable, object, optional, required};
+pub(crate) use schemas::{WITHOUT_NUL, nullable, object, optional, required};
 
 use crate::routes::ROUTES;
 
@@ -46,7 +46,12 @@ pub fn document() -> Value {
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "servers": [{ "url": ".", "description": "This API, where this document is" }],
-        "tags": [{ "name": "tasks" }, { "name": "users" }, { "name": "service" }],
+        "tags": [
+            { "name": "tasks" },
+            { "name": "own tasks", "description": "The same without the user in the path: the tasks of the caller." },
+            { "name": "users" },
+            { "name": "service" },
+        ],
         "paths": paths,
         "components": {
             "securitySchemes": {

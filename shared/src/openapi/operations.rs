@@ -77,6 +77,8 @@ pub(super) fn describe(route: &Route, generator: &mut SchemaGenerator) -> Value 
     let mut operation = Operation::new(generator);
     if route.path.contains("{user_id}") {
         operation.in_path("user_id", "The id of the user whom the token names.", &user_id);
+    }
+    if route.path.contains('{') {
         operation.fails_with(ErrorResponse::Forbidden);
     }
     if route.access == Access::User {
@@ -85,13 +87,22 @@ pub(super) fn describe(route: &Route, generator: &mut SchemaGenerator) -> Value 
     let mut json = complete(operation, route).into_json(&id(route));
     if let (Access::User, Some(json)) = (route.access, json.as_object_mut()) {
         json.insert("security".into(), json!([{ "token": [] }]));
+        if is_of_caller(route) {
+            json.insert("tags".into(), json!(["own tasks"]));
+        }
     }
     json
 }
 
-/// The operation's name in generated clients: `list-tasks` becomes `listTasks`.
+/// Whether a route is about tasks of the caller without saying so in its path.
+fn is_of_caller(route: &Route) -> bool {
+    route.access == Access::User && !route.path.contains("{user_id}") && !route.path.starts_with("/api/users/")
+}
+
+/// The operation's name in generated clients: `list-tasks` becomes `listTasks`, or `listOwnTasks`.
 fn id(route: &Route) -> String {
     let name = if route.path == "/openapi.json" { "openapi" } else { route.function };
+    let name = if is_of_caller(route) { name.replacen('-', "-own-", 1) } else { name.to_owned() };
     let mut id = String::new();
     for (at, word) in name.split('-').enumerate() {
         match word.split_at_checked(1).filter(|_| at > 0) {

@@ -19,6 +19,9 @@ pub enum NameOrIndex {
     Index(usize),
 }
 
+/// The pattern of a text that Postgres can store.
+pub(crate) const WITHOUT_NUL: &str = r"^[^\u0000]*$";
+
 impl<const MIN: usize, const MAX: usize> JsonSchema for Text<MIN, MAX> {
     fn inline_schema() -> bool {
         true
@@ -29,7 +32,7 @@ impl<const MIN: usize, const MAX: usize> JsonSchema for Text<MIN, MAX> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX })
+        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": WITHOUT_NUL })
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a list is asked for: the parameters of its query, in this API's words and in those that frontends
 //! of other backends use.
 
+#[cfg(feature = "openapi")]
+mod description;
 mod values;
 
 use std::borrow::Cow;
 
-#[cfg(feature = "openapi")]
-use serde_json::Value;
 use serde_json::json;
 use tokio_postgres::types::Type;
 
@@ -106,9 +106,12 @@ struct Parameters {
     q: Option<Sent<Search>>,
     search: Option<Sent<Search>>,
     sort: Option<Sent<Sort>>,
+    sort_by: Option<Sent<Sort>>,
     order: Option<Sent<bool>>,
+    sort_order: Option<Sent<bool>>,
     limit: Option<Sent<u16>>,
     page_size: Option<Sent<u16>>,
+    per_page: Option<Sent<u16>>,
     cursor: Option<Sent<Cursor>>,
     offset: Option<Sent<i32>>,
     skip: Option<Sent<i32>>,
@@ -135,50 +138,30 @@ impl Input for ListQuery {
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation) {
         for name in NAMES {
-            let (description, schema) = described(name);
+            let (description, schema) = description::of(name);
             operation.query(name, description, &schema);
         }
     }
 }
 
-/// What a parameter is for, and what it may be.
-#[cfg(feature = "openapi")]
-fn described(name: &str) -> (&'static str, Value) {
-    let text = || json!({ "type": "string", "maxLength": Search::BOUNDS.1 });
-    let number = |least: i32| json!({ "type": "integer", "minimum": least });
-    match name {
-        "completed" => ("Only completed tasks, or only open ones.", json!({ "type": "boolean" })),
-        "status" => ("The same in other words; `all` is no filter.", json!({ "type": "string", "enum": STATUSES })),
-        "q" => ("Only tasks whose title or description contains this, in any case.", text()),
-        "search" => ("The same as `q`.", text()),
-        "sort" => {
-            let names: Vec<_> = super::SORTS.into_iter().chain(SORT_ALIASES.map(|(alias, _)| alias)).collect();
-            let description = "The order; `-` for descending. `created` and `updated` stand for `created_at` and \
-                `updated_at`. Without it, the deployment's usual order: `id`, unless it has set another.";
-            (description, json!({ "type": "string", "enum": names }))
-        }
-        "order" => ("The direction of `sort`, or of the usual order.", json!({ "type": "string", "enum": ORDERS })),
-        "limit" => (
-            "The most tasks on a page.",
-            json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT }),
-        ),
-        "page_size" => ("The same as `limit`.", json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT })),
-        "cursor" => (
-            "Where the page before ended: comes with the address in its `Link`. It costs the same however deep the \
-             page is, and misses no task when others come and go.",
-            json!({ "type": "string" }),
-        ),
-        "offset" => ("How many tasks come before the page, in place of a cursor.", number(0)),
-        "skip" => ("The same as `offset`.", number(0)),
-        "page" => ("The number of the page, from 1 on, of pages of `limit` tasks, in place of a cursor.", number(1)),
-        // A test says so.
-        _ => ("", Value::Null),
-    }
-}
-
 /// The parameters that are known.
-const NAMES: [&str; 12] =
-    ["completed", "status", "q", "search", "sort", "order", "limit", "page_size", "cursor", "offset", "skip", "page"];
+const NAMES: [&str; 15] = [
+    "completed",
+    "status",
+    "q",
+    "search",
+    "sort",
+    "sort_by",
+    "order",
+    "sort_order",
+    "limit",
+    "page_size",
+    "per_page",
+    "cursor",
+    "offset",
+    "skip",
+    "page",
+];
 
 impl Parameters {
     fn read(&mut self, name: &'static str, text: &str, problems: &mut Problems) {
@@ -197,9 +180,12 @@ impl Parameters {
             "q" => take(&mut self.q, sent, Text::parse(&json!(text), loc), problems),
             "search" => take(&mut self.search, sent, Text::parse(&json!(text), loc), problems),
             "sort" => take(&mut self.sort, sent, values::sort(text, loc), problems),
+            "sort_by" => take(&mut self.sort_by, sent, values::sort(text, loc), problems),
             "order" => take(&mut self.order, sent, values::order(text, loc), problems),
+            "sort_order" => take(&mut self.sort_order, sent, values::order(text, loc), problems),
             "limit" => take(&mut self.limit, sent, values::limit(text, loc), problems),
             "page_size" => take(&mut self.page_size, sent, values::limit(text, loc), problems),
+            "per_page" => take(&mut self.per_page, sent, values::limit(text, loc), problems),
             "cursor" => take(&mut self.cursor, sent, values::cursor(text, loc), problems),
             "offset" => take(&mut self.offset, sent, values::at_least(0, text, loc), problems),
             "skip" => take(&mut self.skip, sent, values::at_least(0, text, loc), problems),
@@ -217,16 +203,19 @@ impl Parameters {
             problems.push(contradiction(status, completed.name));
         }
         let search = one_of(self.q, self.search, |one, other| one.as_str() == other.as_str(), problems);
+        let sort = one_of(self.sort, self.sort_by, PartialEq::eq, problems);
+        let order = one_of(self.order, self.sort_order, PartialEq::eq, problems);
         let limit = one_of(self.limit, self.page_size, PartialEq::eq, problems);
+        let limit = one_of(limit, self.per_page, PartialEq::eq, problems);
         let offset = one_of(self.offset, self.skip, PartialEq::eq, problems);
-        if let (Some(order), Some(sort)) = (&self.order, &self.sort)
+        if let (Some(order), Some(sort)) = (&order, &sort)
             && sort.value.descending
             && !order.value
         {
             problems.push(contradiction(order, sort.name));
         }
-        let key = self.sort.as_ref().map(|sort| sort.value.key);
-        let descending = match (&self.order, &self.sort) {
+        let key = sort.as_ref().map(|sort| sort.value.key);
+        let descending = match (&order, &sort) {
             (Some(order), _) => Some(order.value),
             (None, sort) => sort.as_ref().map(|sort| sort.value.descending),
         };
@@ -353,7 +342,7 @@ mod tests {
     #[test]
     fn every_parameter_is_described() {
         for name in NAMES {
-            assert!(!described(name).0.is_empty(), "{name} is not described in `described`");
+            assert!(!description::of(name).0.is_empty(), "{name} is not described in query/description.rs");
         }
     }
 }
