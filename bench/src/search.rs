@@ -21,7 +21,7 @@ use crate::{
 
 const USER: i32 = 1;
 
-/// How many tasks a user may have by default, and how long a title and a description may be.
+/// How many tasks a user may have by default, and how long a title that was adopted and a description may be.
 const TASKS: usize = 10_000;
 const TITLE: usize = 255;
 const DESCRIPTION: usize = 1000;

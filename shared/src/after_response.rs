@@ -6,6 +6,7 @@
 
 use std::{
     cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
     task::{Context, Poll},
 };
 
@@ -53,7 +54,8 @@ where
 /// Does the work of the current request, and returns what came of sending its response.
 fn work(sent: Result<(), Error>) -> Result<(), Error> {
     if let Some(work) = WORK.with(Cell::take) {
-        work();
+        // Here nothing else keeps a panic, which is in the log, from ending the environment.
+        let _ = catch_unwind(AssertUnwindSafe(work));
     }
     sent
 }
@@ -74,7 +76,10 @@ mod tests {
             let done = Arc::clone(&done);
             async move {
                 let later = Arc::clone(&done);
-                after_response(move || later.lock().unwrap().push("logged"));
+                after_response(move || {
+                    later.lock().unwrap().push("logged");
+                    std::panic::resume_unwind(Box::new("on purpose"));
+                });
                 done.lock().unwrap().push("sent");
                 if invocation.body.is_empty() { Err("not sent".into()) } else { Ok(()) }
             }

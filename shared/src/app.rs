@@ -87,11 +87,12 @@ impl State for App {
 }
 
 impl App {
-    /// Verifies the token, and returns the owner that token and path agree on, and the input that the handler needs.
+    /// Verifies the token, and returns the owner that token and path agree on, which is the caller where the path names
+    /// nobody, and the input that the handler needs.
     /// This uses a database connection only when the path is another user's.
     ///
     /// # Errors
-    /// The first of these that applies: a bad token; a problem with the request, when its path names no user;
+    /// The first of these that applies: a bad token; a problem with the request, when what its path has for a user is no id;
     /// [`Error::Forbidden`] for another user's path; a problem with the rest of the request.
     pub async fn authorize<T: Input>(&self, request: &Request) -> Result<(Owner, T)> {
         let caller = self.caller(request).await?;

@@ -25,13 +25,18 @@ impl Route {
     /// Whether this route has the path.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let mut segments = path.split('/');
-        self.path.split('/').all(|expected| {
-            segments.next().is_some_and(|segment| {
-                if expected.starts_with('{') { !segment.is_empty() } else { expected == segment }
-            })
-        }) && segments.next().is_none()
+        fits(self.path, path)
     }
+}
+
+/// Whether a path fits the path of a route, with its parameters.
+fn fits(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    pattern.split('/').all(|expected| {
+        segments.next().is_some_and(|segment| {
+            if expected.starts_with('{') { !segment.is_empty() } else { expected == segment }
+        })
+    }) && segments.next().is_none()
 }
 
 /// Who may call a route.
@@ -108,10 +113,15 @@ pub fn find(method: &str, path: &str) -> Option<&'static Route> {
     matching.min_by_key(|route| route.path.matches('{').count())
 }
 
-/// Whether a route has this path, with or without a slash at the end.
-pub(crate) fn is_known(path: &str) -> bool {
+/// Whether a route has this path, with or without a slash at the end: the one that API Gateway picked, of which
+/// `route_key` is the method and the path, or any where it picked none.
+pub(crate) fn is_known(path: &str, route_key: Option<&str>) -> bool {
     let bare = path.strip_suffix('/').unwrap_or(path);
-    ROUTES.iter().any(|route| route.matches(path) || route.matches(bare))
+    let fits = |pattern: &str| fits(pattern, path) || fits(pattern, bare);
+    match route_key.and_then(|key| key.split_once(' ')) {
+        Some((_, pattern)) => fits(pattern),
+        None => ROUTES.iter().any(|route| fits(route.path)),
+    }
 }
 
 #[cfg(test)]

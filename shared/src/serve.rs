@@ -99,7 +99,7 @@ struct Service<S, H> {
 }
 
 /// What the log line says about the answer to a request.
-struct Outcome {
+struct Answered {
     status: u16,
     is_failure: bool,
     is_unauthorized: bool,
@@ -126,7 +126,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
         if request.is_some_and(|request| request.method() == "HEAD") {
             response.remove_body();
         }
-        let outcome = Outcome {
+        let answered = Answered {
             status: response.status(),
             is_failure: response.is_failure(),
             is_unauthorized: response.is_unauthorized(),
@@ -135,7 +135,7 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
             causes,
             stats,
         };
-        after_response(move || self.log(&event, outcome));
+        after_response(move || self.log(&event, answered));
         response
     }
 
@@ -150,8 +150,8 @@ impl<S: State, H: for<'a> Handler<'a, S>> Service<S, H> {
         (result.unwrap_or(Err(Error::Panic)), stats)
     }
 
-    fn log(&self, LambdaEvent { payload, context, .. }: &LambdaEvent<HttpEvent>, outcome: Outcome) {
-        let Outcome { status, is_failure, is_unauthorized, cold_start, reason, causes, stats } = outcome;
+    fn log(&self, LambdaEvent { payload, context, .. }: &LambdaEvent<HttpEvent>, answered: Answered) {
+        let Answered { status, is_failure, is_unauthorized, cold_start, reason, causes, stats } = answered;
         let request = payload.request().ok();
         request_line::write(&RequestLine {
             request_id: &context.request_id,

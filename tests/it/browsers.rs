@@ -69,6 +69,9 @@ async fn an_api_may_have_a_path_before_its_own() {
     for (base, domain, stage) in [
         ("/v1", "api.example.com", "$default"),
         ("/tasks/v1", "api.example.com", "$default"),
+        // With it, `/api/api/tasks` looks like the tasks of a user `api`.
+        ("/api", "api.example.com", "$default"),
+        ("/x/api", "api.example.com", "$default"),
         ("/prod", own, "prod"),
         ("", own, "$default"),
     ] {
@@ -80,12 +83,14 @@ async fn an_api_may_have_a_path_before_its_own() {
         for path in ["/docs", "/openapi.json", "/health"] {
             assert_eq!(send(Request::new("GET", path)).await.0, 200, "{base}{path}");
         }
-        let (status, headers) = send(Request::new("GET", "/api/1/tasks?limit=1")).await;
-        let next = format!("<{base}/api/1/tasks?");
-        assert!(status == 200 && headers["link"].as_str().unwrap().starts_with(&next), "{base}: {headers}");
-        let (status, headers) = send(Request::new("POST", "/api/1/tasks").json(json!({ "title": "x" }))).await;
-        let location = headers["location"].as_str().unwrap();
-        assert!(status == 201 && location.starts_with(&format!("{base}/api/1/tasks/")), "{location}");
+        for tasks in ["/api/1/tasks", "/api/tasks"] {
+            let (status, headers) = send(Request::new("GET", &format!("{tasks}?limit=1"))).await;
+            let next = format!("<{base}/api/1/tasks?");
+            assert!(status == 200 && headers["link"].as_str().unwrap().starts_with(&next), "{base}: {headers}");
+            let (status, headers) = send(Request::new("POST", tasks).json(json!({ "title": "x" }))).await;
+            let location = headers["location"].as_str().unwrap();
+            assert!(status == 201 && location.starts_with(&format!("{base}/api/1/tasks/")), "{location}");
+        }
         let (status, headers) = send(Request::new("POST", "/api/1/tasks/3")).await;
         assert_eq!((status, &headers["allow"]), (405, &json!("GET, HEAD, PUT, DELETE")), "{base}");
         let (status, headers) = send(Request::new("GET", "/api/1/tasks/?a=b")).await;

@@ -129,7 +129,7 @@ fn every_file_with_tests_is_compiled() {
 }
 
 /// If two routes match one request, one of them must have fewer parameters, so that it is clear which route is
-/// meant. The exception is `/api/tasks/tasks`, which no id of a task and hardly a user has.
+/// meant. The exception is `/api/tasks/tasks`: no task has that id, and hardly a user.
 #[test]
 fn no_two_routes_are_equally_specific() {
     let fits = |one: &str, other: &str| {
@@ -147,6 +147,14 @@ fn no_two_routes_are_equally_specific() {
                 "{one:?} and {other:?} match the same request, and none is more specific"
             );
         }
+    }
+}
+
+/// A request without the parameter `user_id` is about the caller's rows, so no other name may stand for a user.
+#[test]
+fn parameters_of_paths_are_read() {
+    for segment in ROUTES.iter().flat_map(|route| route.path.split('/')).filter(|segment| segment.starts_with('{')) {
+        assert!(["{user_id}", "{id}"].contains(&segment), "{segment} is not read in shared/src/http/request.rs");
     }
 }
 

@@ -1,7 +1,13 @@
 //! What the log says about a request, and what it must never say.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tests::{Api, Request, SECRET, token};
+use tests::{
+    Api, Request, SECRET,
+    gateway::{Gateway, Style},
+    token,
+};
 
 async fn api() -> Api {
     let api = Api::new().await;
@@ -35,6 +41,22 @@ async fn one_line_per_request() {
         let (total, database) = (line["duration_ms"].as_f64().unwrap(), line["database_ms"].as_f64().unwrap());
         assert!(0.0 < database && database <= total, "{line}");
     }
+}
+
+/// Lambda passes an answer on while the line is written, so that no client waits for it.
+#[tokio::test]
+async fn the_line_is_written_after_the_answer() {
+    let api = api().await;
+    let function = api.function("list-tasks").await;
+    let (name, event) = Gateway::of_template(Style::Aws).event(&Request::new("GET", "/api/tasks").user(1));
+    assert_eq!(name, "list-tasks");
+    let held = function.hold_back().await;
+    assert_eq!(function.invoke(&event).await.unwrap()["statusCode"], 200);
+    let line = tokio::time::timeout(Duration::from_millis(200), function.complete_log());
+    assert!(line.await.is_err(), "the line was there before the answer was taken");
+    drop(held);
+    let log = function.complete_log().await;
+    assert_eq!(log.iter().filter(|line| line.contains(r#""message":"request""#)).count(), 1, "{log:?}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpListener,
     process::{Child, Command},
-    sync::{mpsc, oneshot},
+    sync::{RwLock, RwLockWriteGuard, mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -52,8 +52,10 @@ struct Waiting {
 struct Shared {
     next: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     answers: Mutex<HashMap<String, Waiting>>,
-    /// How many answers were posted. Before each answer, the function has written a log line about the request.
+    /// How many answers were posted. After each, the function writes a log line about the request.
     answered: AtomicUsize,
+    /// Whoever has this to write holds back that an answer was taken.
+    gate: RwLock<()>,
 }
 
 /// Why an invocation got no answer.
@@ -81,7 +83,7 @@ impl Function {
     /// Starts a function with these variables and Lambda's own, and no others.
     pub async fn start(name: &str, environment: &BTreeMap<String, String>, processes: usize) -> Self {
         let (queue, next) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default(), answered: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default(), answered: AtomicUsize::new(0), gate: RwLock::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the Runtime API");
         let address = listener.local_addr().expect("the port of the Runtime API").to_string();
         let router = Router::new()
@@ -205,14 +207,19 @@ impl Function {
         processes.iter_mut().find_map(|process| process.try_wait().expect("the state of a process"))
     }
 
+    /// Holds back that answers were taken, for as long as the guard is kept: the function goes on sending.
+    pub async fn hold_back(&self) -> RwLockWriteGuard<'_, ()> {
+        self.shared.gate.write().await
+    }
+
     /// The lines that the function wrote.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("the log").clone()
     }
 
-    /// As [`Function::log`], and complete: waits for the line of each request that was answered, because a line may
-    /// be read after the answer.
+    /// As [`Function::log`], and complete: waits for the line of each request that was answered, because a line is
+    /// written, and may be read, after the answer.
     pub async fn complete_log(&self) -> Vec<String> {
         let answered = self.shared.answered.load(Ordering::Relaxed);
         let end = Instant::now() + TIMEOUT;
@@ -276,7 +283,9 @@ async fn response(State(shared): State<Arc<Shared>>, Path(id): Path<String>, bod
     } else {
         serde_json::from_slice(&body).map_err(|error| error.to_string().into())
     };
-    settle(&shared, &id, answer)
+    let status = settle(&shared, &id, answer);
+    drop(shared.gate.read().await);
+    status
 }
 
 async fn error(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> StatusCode {

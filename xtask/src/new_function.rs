@@ -68,7 +68,9 @@ fn check(Options { name, method, path }: &Options) -> Result<()> {
         bail!("functions/{name} is there already.");
     }
     if !is_of_tasks(path) && !path.starts_with("/api/users/me/") || path.ends_with('/') || path.contains("//") {
-        bail!("The path of a route begins with /api/{{user_id}}/ or with /api/users/me/, and has no empty segment.");
+        bail!(
+            "The path of a route begins with /api/{{user_id}}/, /api/tasks/ or /api/users/me/, and has no empty segment."
+        );
     }
     if path.split('/').any(|segment| segment.starts_with('{') && !["{user_id}", "{id}"].contains(&segment)) {
         bail!(
@@ -82,7 +84,7 @@ fn check(Options { name, method, path }: &Options) -> Result<()> {
 }
 
 fn is_of_tasks(path: &str) -> bool {
-    path.starts_with("/api/{user_id}/")
+    path.starts_with("/api/{user_id}/") || path.starts_with("/api/tasks/")
 }
 
 fn handler(Options { method, path, name }: &Options) -> String {
@@ -183,13 +185,16 @@ mod tests {
 
     #[test]
     fn options_are_checked() {
-        assert!(check(&options("a-new-function", "GET", "/api/{user_id}/a-new-path")).is_ok());
+        for path in ["/api/{user_id}/a-new-path", "/api/tasks/a-new-path", "/api/users/me/a-new-path"] {
+            assert!(check(&options("a-new-function", "GET", path)).is_ok(), "{path}");
+        }
         for (name, method, path) in [
             ("Summary", "GET", "/api/{user_id}/a-new-path"),
             ("../x", "GET", "/api/{user_id}/a-new-path"),
             ("get-task", "GET", "/api/{user_id}/a-new-path"),
             ("summary", "GET", "/api/{user_id}/{x}"),
             ("summary", "GET", "/api/{user_id}/tasks"),
+            ("summary", "GET", "/api/tasks/{id}"),
             ("summary", "GET", "/health2"),
             ("summary", "GET", "/api/{user_id}/tasks/"),
         ] {

@@ -1,4 +1,4 @@
-//! `PATCH /api/{user_id}/tasks/{id}/complete`: sets whether a task is completed, or toggles it.
+//! `PATCH /api/{user_id}/tasks/{id}/complete` and `/api/tasks/{id}/complete`: sets whether a task is completed, or toggles it.
 
 use std::process::ExitCode;
 

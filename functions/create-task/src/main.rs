@@ -1,4 +1,4 @@
-//! `POST /api/{user_id}/tasks`: a new task.
+//! `POST /api/{user_id}/tasks` and `/api/tasks`: a new task.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `DELETE /api/{user_id}/tasks/{id}`: removes a task.
+//! `DELETE /api/{user_id}/tasks/{id}` and `/api/tasks/{id}`: removes a task.
 
 use std::process::ExitCode;
 

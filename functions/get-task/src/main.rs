@@ -1,4 +1,4 @@
-//! `GET /api/{user_id}/tasks/{id}`: one task.
+//! `GET /api/{user_id}/tasks/{id}` and `/api/tasks/{id}`: one task.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `GET /api/{user_id}/tasks`: the owner's tasks, a page at a time.
+//! `GET /api/{user_id}/tasks` and `/api/tasks`: the owner's tasks, a page at a time.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `PUT /api/{user_id}/tasks/{id}`: changes the fields that are sent.
+//! `PUT /api/{user_id}/tasks/{id}` and `/api/tasks/{id}`: changes the fields that are sent.
 
 use std::process::ExitCode;
 

@@ -74,7 +74,7 @@ impl Caller {
     }
 }
 
-/// The right to a user's rows. An owner exists only when the token and the path agree.
+/// The right to a user's rows. An owner exists only when the path is that of the token's user, or names nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner(UserId);
 

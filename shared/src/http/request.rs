@@ -171,7 +171,8 @@ impl Request {
     #[must_use]
     pub fn base_path(&self) -> &str {
         let (path, context) = (self.0.raw_path.as_str(), &self.0.request_context);
-        if routes::is_known(path) {
+        let is_known = |path: &str| routes::is_known(path, self.0.route_key.as_deref());
+        if is_known(path) {
             return "";
         }
         let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
@@ -185,7 +186,7 @@ impl Request {
         // Only at a domain of its own an API can have a path that no event names.
         let is_own_domain = !context.domain_name.as_deref().is_some_and(|name| name.contains(".execute-api."));
         let slashes = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > of_stage && is_own_domain);
-        let mapping = slashes.into_iter().find(|at| path.get(*at..).is_some_and(routes::is_known));
+        let mapping = slashes.into_iter().find(|at| path.get(*at..).is_some_and(is_known));
         let base = path.get(..mapping.unwrap_or(of_stage)).unwrap_or_default();
         // Two slashes would make what follows a host in an answer's address.
         if base.contains("//") { "" } else { base }
@@ -232,10 +233,11 @@ impl Request {
         bearer(header).ok_or(Error::Unauthenticated("Authorization is not a bearer token"))
     }
 
-    /// The owner that the caller and the path agree on, and what else the handler needs.
+    /// The owner that the caller and the path agree on, which is the caller where the path names nobody, and what else
+    /// the handler needs.
     ///
     /// # Errors
-    /// In this order: what is wrong with the request when the path names no user,
+    /// In this order: what is wrong with the request when what the path has for a user is no id,
     /// [`Error::Forbidden`] for another user's path, what is wrong with the rest of the request.
     pub(crate) fn read_as<T: Input>(&self, caller: &Caller) -> Result<(Owner, T)> {
         let mut problems = Problems::default();

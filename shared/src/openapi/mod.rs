@@ -87,6 +87,17 @@ mod tests {
         assert!(references > 20);
     }
 
+    /// Names of functions in generated clients.
+    #[test]
+    fn operations_have_ids_of_their_own() {
+        let document = document();
+        let mut ids = std::collections::BTreeSet::new();
+        for route in ROUTES {
+            let id = document["paths"][route.path][route.method.to_lowercase()]["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id}");
+        }
+    }
+
     #[test]
     fn every_route_is_described() {
         let document = document();

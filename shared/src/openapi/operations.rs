@@ -7,7 +7,7 @@ use super::{ErrorResponse, Operation};
 use crate::{
     auth::UserId,
     http::{Health, IdempotencyKey, IfMatch, Message},
-    routes::{Access, Route},
+    routes::{Access, ROUTES, Route},
     tasks::{Completion, ListQuery, NewTask, Task, TaskChanges, TaskId},
     users::{User, UserChanges},
 };
@@ -99,8 +99,17 @@ fn is_of_caller(route: &Route) -> bool {
     route.access == Access::User && !route.path.contains("{user_id}") && !route.path.starts_with("/api/users/")
 }
 
-/// The operation's name in generated clients: `list-tasks` becomes `listTasks`, or `listOwnTasks`.
+/// The operation's name in generated clients. With another path of the same function, the path's number is added.
 fn id(route: &Route) -> String {
+    let id = base_id(route);
+    match ROUTES.iter().take_while(|other| *other != route).filter(|other| base_id(other) == id).count() {
+        0 => id,
+        others => format!("{id}{}", others + 1),
+    }
+}
+
+/// `list-tasks` becomes `listTasks`, or `listOwnTasks`.
+fn base_id(route: &Route) -> String {
     let name = if route.path == "/openapi.json" { "openapi" } else { route.function };
     let name = if is_of_caller(route) { name.replacen('-', "-own-", 1) } else { name.to_owned() };
     let mut id = String::new();
