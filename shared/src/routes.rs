@@ -32,11 +32,11 @@ impl Route {
 /// Whether a path fits the path of a route, with its parameters.
 fn fits(pattern: &str, path: &str) -> bool {
     let mut segments = path.split('/');
-    pattern.split('/').all(|expected| {
-        segments.next().is_some_and(|segment| {
-            if expected.starts_with('{') { !segment.is_empty() } else { expected == segment }
-        })
-    }) && segments.next().is_none()
+    let fits = |expected: &str| match segments.next() {
+        Some(segment) if expected.starts_with('{') => !segment.is_empty(),
+        segment => segment == Some(expected),
+    };
+    pattern.split('/').all(fits) && segments.next().is_none()
 }
 
 /// Who may call a route.

@@ -83,7 +83,12 @@ impl Function {
     /// Starts a function with these variables and Lambda's own, and no others.
     pub async fn start(name: &str, environment: &BTreeMap<String, String>, processes: usize) -> Self {
         let (queue, next) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { next: next.into(), answers: Mutex::default(), answered: AtomicUsize::new(0), gate: RwLock::default() });
+        let shared = Arc::new(Shared {
+            next: next.into(),
+            answers: Mutex::default(),
+            answered: AtomicUsize::new(0),
+            gate: RwLock::default(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port for the Runtime API");
         let address = listener.local_addr().expect("the port of the Runtime API").to_string();
         let router = Router::new()
