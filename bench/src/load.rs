@@ -94,10 +94,9 @@ impl Call {
             (Self::Get, true) => {
                 (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&1_i64, Type::INT8)])
             }
-            (Self::Get, false) => (
-                format!("SELECT * FROM {RELEASE_SCHEMA}.get_task($1, $2)"),
-                vec![(&READER, Type::INT4), (&1_i64, Type::INT8)],
-            ),
+            (Self::Get, false) => {
+                (format!("SELECT {RELEASE_SCHEMA}.get_task($1, $2)"), vec![(&READER, Type::INT4), (&1_i64, Type::INT8)])
+            }
             (Self::List, true) => (
                 format!("SELECT {columns} FROM plain_task WHERE user_id = $1 ORDER BY id LIMIT 1001"),
                 vec![(&READER, Type::INT4)],
@@ -111,7 +110,7 @@ impl Call {
                 vec![(&id, Type::INT8), (&title, Type::TEXT)],
             ),
             (Self::Update, false) => (
-                format!("SELECT * FROM {RELEASE_SCHEMA}.update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
+                format!("SELECT {RELEASE_SCHEMA}.update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
                 vec![
                     (&WRITER, Type::INT4),
                     (&deadline, Type::TIMESTAMPTZ),
@@ -129,7 +128,7 @@ impl Call {
                 vec![(&WRITER, Type::INT4), (&title, Type::TEXT)],
             ),
             (Self::Create, false) => (
-                format!("SELECT * FROM {RELEASE_SCHEMA}.create_task($1, $2, $3, $4, $5, $6, $7, $8)"),
+                format!("SELECT {RELEASE_SCHEMA}.create_task($1, $2, $3, $4, $5, $6, $7, $8)"),
                 vec![
                     (&WRITER, Type::INT4),
                     (&deadline, Type::TIMESTAMPTZ),

@@ -168,7 +168,7 @@ async fn the_role_sees_nothing_without_a_caller_and_can_do_nothing_else() {
 async fn the_caller_is_of_the_call() {
     let database = database().await;
     let db = Db::new(&database.url().parse().unwrap(), 1).unwrap();
-    let call = format!("SELECT * FROM {RELEASE_SCHEMA}.delete_me($1, $2, $3)");
+    let call = format!("SELECT {RELEASE_SCHEMA}.delete_me($1, $2, $3)");
     db.write(&owner(1).await, Retry::Never, &call, &[]).await.unwrap();
     let two = owner(2).await;
     let left = db.read(&two, "SELECT NULLIF(current_setting('task_api.caller', TRUE), '') WHERE $1 > 0", &[]);

@@ -66,7 +66,7 @@ fn parameter(text: &str) -> Option<String> {
 #[test]
 fn calls_have_the_parameters_of_their_functions() {
     let functions = functions();
-    let call = Regex::new(r#"call!\("(\w+)\(([^)]*)\)"\)"#).unwrap();
+    let call = Regex::new(r#"call(?:_for_rows)?!\("(\w+)\(([^)]*)\)"\)"#).unwrap();
     let mut found = 0;
     for store in ["tasks", "users"] {
         for entry in fs::read_dir(tests::root().join("shared/src").join(store)).unwrap() {

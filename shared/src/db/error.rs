@@ -25,6 +25,8 @@ pub enum DbError {
     Deadline,
     /// A function that always returns a row returned none.
     NoRow,
+    /// A function returned something else than this program expects.
+    Unreadable,
     /// A function returned an outcome that it should not return.
     Outcome(Outcome),
     /// Something that routes need is missing, or was changed after `up` made it.
@@ -49,7 +51,7 @@ impl DbError {
                     || *state == SqlState::LOCK_NOT_AVAILABLE
                     || state.code() == TOO_LATE
             }),
-            Self::Tls(_) | Self::Pool | Self::NoRow | Self::Outcome(_) | Self::Unhealthy(_) => false,
+            Self::Tls(_) | Self::Pool | Self::NoRow | Self::Unreadable | Self::Outcome(_) | Self::Unhealthy(_) => false,
         }
     }
 
@@ -170,6 +172,7 @@ impl fmt::Display for DbError {
                 write!(f, "a function of the database answered {outcome:?}, which is not its to answer")
             }
             Self::NoRow => f.write_str("a function of the database answered no row"),
+            Self::Unreadable => f.write_str("a function of the database answered other fields than it should"),
             Self::Unhealthy(problem) => f.write_str(problem),
         }
     }
@@ -181,7 +184,9 @@ impl std::error::Error for DbError {
             Self::Tls(error) => Some(error),
             Self::Connect(error) => Some(error),
             Self::Statement(error) => Some(error),
-            Self::Pool | Self::Deadline | Self::NoRow | Self::Outcome(_) | Self::Unhealthy(_) => None,
+            Self::Pool | Self::Deadline | Self::NoRow | Self::Unreadable | Self::Outcome(_) | Self::Unhealthy(_) => {
+                None
+            }
         }
     }
 }

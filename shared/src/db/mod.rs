@@ -4,6 +4,7 @@
 //! left behind in the session, so a pooler in transaction mode may sit in between. What a function does is
 //! in a file of SQL beside the Rust that calls it; [`crate::release`] has all of them.
 
+mod answer;
 mod clock;
 mod connection;
 mod error;
@@ -23,6 +24,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
+pub use answer::{Answer, Fields};
 pub use clock::CLOCK_TOLERANCE;
 use clock::ServerClock;
 use connection::{DiscardOnDrop, Timer};
@@ -37,13 +39,21 @@ use crate::{auth::Owner, request_scope, telemetry};
 /// `build.rs` works out of all `.sql` files of this crate.
 pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
 
-/// The text of a call of a function of this release, such as `call!("get_task($1, $2)")`.
+/// The text of a call of a function of this release that returns one value, such as `call!("get_task($1, $2)")`.
 macro_rules! call {
+    ($call:literal) => {
+        concat!("SELECT ", env!("RELEASE_SCHEMA"), ".", $call)
+    };
+}
+pub(crate) use call;
+
+/// The same of a function that returns rows.
+macro_rules! call_for_rows {
     ($call:literal) => {
         concat!("SELECT * FROM ", env!("RELEASE_SCHEMA"), ".", $call)
     };
 }
-pub(crate) use call;
+pub(crate) use call_for_rows;
 
 /// Whether a write may run twice when nobody knows what became of the first time: its connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,17 +97,17 @@ impl Db {
         self.read_only(call, &all).await
     }
 
-    /// As [`Db::read`], of a function that has one row whatever it finds.
+    /// As [`Db::read`], of a function that has one answer whatever it finds.
     ///
     /// # Errors
     /// As [`Db::read`].
-    pub async fn read_one(&self, owner: &Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Row, DbError> {
-        self.read(owner, call, parameters).await?.into_iter().next().ok_or(DbError::NoRow)
+    pub async fn read_one(&self, owner: &Owner, call: &str, parameters: &[Parameter<'_>]) -> Result<Answer, DbError> {
+        Answer::of(self.read(owner, call, parameters).await?)
     }
 
-    /// Calls a function that changes rows of `owner`, who is its `$1`, and answers its one row;
+    /// Calls a function that changes rows of `owner`, who is its `$1`, and returns its answer;
     /// `parameters` are `$4` and on. `$2` is the time after which it changes nothing, `$3` how long it may wait
-    /// for others' locks, in milliseconds, and the second column of its row is the server's clock.
+    /// for others' locks, in milliseconds, and the second field of its answer is the server's clock.
     ///
     /// # Errors
     /// [`DbError`], at the latest when the request's deadline has come. Then nothing is changed any more,
@@ -108,7 +118,7 @@ impl Db {
         retry: Retry,
         call: &str,
         parameters: &[Parameter<'_>],
-    ) -> Result<Row, DbError> {
+    ) -> Result<Answer, DbError> {
         let started = Instant::now();
         let result = self.attempts_to_write(owner, retry, call, parameters).await;
         request_scope::note_database_time(started.elapsed());
@@ -121,7 +131,7 @@ impl Db {
         retry: Retry,
         call: &str,
         parameters: &[Parameter<'_>],
-    ) -> Result<Row, DbError> {
+    ) -> Result<Answer, DbError> {
         let deadline = request_scope::deadline();
         let mut attempt_end = deadline.min(Instant::now() + FIRST_ATTEMPT);
         let mut attempt = 1;
@@ -130,7 +140,7 @@ impl Db {
             let is_last = attempt == ATTEMPTS || Instant::now() >= deadline;
             match result {
                 // Nothing was done. The server's clock is known anew, and the rest of the time is left.
-                Ok(row) if Outcome::of(&row) == Outcome::Late => {
+                Ok(answer) if matches!(answer.outcome(), Ok(Outcome::Late)) => {
                     if is_last {
                         return Err(DbError::Deadline);
                     }
@@ -161,7 +171,7 @@ impl Db {
         call: &str,
         parameters: &[Parameter<'_>],
         end: Instant,
-    ) -> Result<Row, DbError> {
+    ) -> Result<Answer, DbError> {
         let connected = timeout_at(request_scope::deadline(), self.connection()).await;
         let client = connected.unwrap_or(Err(DbError::Deadline))?;
         // Known since the connection was made, which asks for it.
@@ -172,9 +182,9 @@ impl Db {
         all.push((owner.id(), owner.id().postgres_type()));
         all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&lock_timeout, Type::INT4)]);
         all.extend(parameters.iter().cloned());
-        let row = self.send(client, call, &all).await?.into_iter().next().ok_or(DbError::NoRow)?;
-        self.clock.set(row.get(1));
-        Ok(row)
+        let answer = Answer::of(self.send(client, call, &all).await?)?;
+        self.clock.set(answer.field(1)?);
+        Ok(answer)
     }
 
     /// Whether the database has what routes need, as it was made.

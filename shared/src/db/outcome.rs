@@ -1,14 +1,11 @@
 //! The outcome that a database function returns.
 
-use tokio_postgres::{
-    Row,
-    types::{FromSql, Type},
-};
+use tokio_postgres::types::{FromSql, Type};
 
-/// The column `outcome`, which is the first column of every function.
+/// The field `outcome`, which is the first of every answer and of every row of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The call is done, and the other columns have the result.
+    /// The call is done, and the other fields have the result.
     Done,
     /// The caller is not a user any more.
     NoUser,
@@ -31,12 +28,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome in a row.
-    #[must_use]
-    pub fn of(row: &Row) -> Self {
-        row.get(0)
-    }
-
     /// `Ok` when the call is done.
     ///
     /// # Errors

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::Type;
 
-use super::{Completion, Task, TaskChanges, TaskId, from_row};
+use super::{Completion, Task, TaskChanges, TaskId, task};
 use crate::{
     Result,
     auth::Owner,
-    db::{Db, Outcome, Parameter, Retry, call},
+    db::{Db, Parameter, Retry, call},
     http::IfMatch,
     timestamp,
 };
@@ -29,9 +29,9 @@ pub async fn update(db: &Db, owner: &Owner, id: TaskId, changes: &TaskChanges, i
         (completed, Type::BOOL),
     ];
     let call = call!("update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-    let row = db.write(owner, retry(if_match, true), call, &parameters).await?;
-    Outcome::of(&row).done()?;
-    Ok(from_row(owner, &row))
+    let answer = db.write(owner, retry(if_match, true), call, &parameters).await?;
+    answer.outcome()?.done()?;
+    Ok(task(owner, &answer)?)
 }
 
 /// Completes a task or opens it again, as `completion` says. Without a value, it toggles: it completes an open task
@@ -45,9 +45,9 @@ pub async fn complete(db: &Db, owner: &Owner, id: TaskId, completion: &Completio
         [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY), (&completion.completed, Type::BOOL)];
     // A second toggle would undo the first.
     let retry = retry(if_match, completion.completed.is_some());
-    let row = db.write(owner, retry, call!("complete_task($1, $2, $3, $4, $5, $6)"), &parameters).await?;
-    Outcome::of(&row).done()?;
-    Ok(from_row(owner, &row))
+    let answer = db.write(owner, retry, call!("complete_task($1, $2, $3, $4, $5, $6)"), &parameters).await?;
+    answer.outcome()?.done()?;
+    Ok(task(owner, &answer)?)
 }
 
 /// Deletes a task.
@@ -58,8 +58,8 @@ pub async fn delete(db: &Db, owner: &Owner, id: TaskId, if_match: &IfMatch) -> R
     let versions = versions(if_match);
     let parameters: [Parameter; 2] = [(&id.0, Type::INT8), (&versions, Type::TIMESTAMPTZ_ARRAY)];
     // A second attempt would not find the task.
-    let row = db.write(owner, Retry::Never, call!("delete_task($1, $2, $3, $4, $5)"), &parameters).await?;
-    Ok(Outcome::of(&row).done()?)
+    let answer = db.write(owner, Retry::Never, call!("delete_task($1, $2, $3, $4, $5)"), &parameters).await?;
+    Ok(answer.outcome()?.done()?)
 }
 
 /// The versions that the task may have. `None` if any version will do.

@@ -3,7 +3,7 @@ CREATE FUNCTION {{functions}}.complete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN set_completed BOOLEAN
 )
-RETURNS {{functions}}.task_answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE

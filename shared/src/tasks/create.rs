@@ -8,7 +8,7 @@ use super::{NewTask, Task};
 use crate::{
     Error, Result,
     auth::Owner,
-    db::{Db, Outcome, Parameter, Retry, call},
+    db::{Db, Fields, Outcome, Parameter, Retry, call},
     http::{Body, IdempotencyKey},
 };
 
@@ -45,18 +45,18 @@ pub async fn create(
     ];
     // With a key, a second attempt gets the answer of the first.
     let retry = if key.is_some() { Retry::IfConnectionLost } else { Retry::Never };
-    let row = db.write(owner, retry, call!("create_task($1, $2, $3, $4, $5, $6, $7, $8)"), &parameters).await?;
-    let is_replay = match (Outcome::of(&row), key) {
+    let answer = db.write(owner, retry, call!("create_task($1, $2, $3, $4, $5, $6, $7, $8)"), &parameters).await?;
+    let is_replay = match (answer.outcome()?, key) {
         (Outcome::Done, _) => false,
         (Outcome::Replayed, _) => true,
         (Outcome::Limit, _) => return Err(Error::TaskLimitReached(max_tasks)),
         (Outcome::KeyReused, Some(key)) => return Err(key.reused_error()),
         (other, _) => return Err(other.into()),
     };
-    let at = row.get(3);
+    let at = answer.field(3)?;
     Ok(Created {
         task: Task {
-            id: row.get(2),
+            id: answer.field(2)?,
             title: title.as_str().to_owned(),
             description: description.value().map(|text| text.as_str().to_owned()),
             completed: false,

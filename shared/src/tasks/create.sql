@@ -6,7 +6,7 @@ CREATE FUNCTION {{functions}}.create_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     IN new_title TEXT, IN new_description TEXT, IN max_tasks INTEGER, IN new_key TEXT, IN new_fingerprint BYTEA
 )
-RETURNS {{functions}}.created_answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 #variable_conflict use_column

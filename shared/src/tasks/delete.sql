@@ -3,7 +3,7 @@
 CREATE FUNCTION {{functions}}.delete_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[]
 )
-RETURNS {{functions}}.answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE

@@ -2,7 +2,7 @@
 CREATE FUNCTION {{functions}}.get_task(
     IN caller {{user_id}}, IN wanted BIGINT
 )
-RETURNS {{functions}}.task_answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE

@@ -12,14 +12,14 @@ use tokio_postgres::{
 use super::{
     Task,
     cursor::{self, SORTS, Sort},
-    from_row,
     query::{ListQuery, Start},
+    task,
 };
 use crate::{
     Result,
     auth::Owner,
     config::{ConfigError, Env},
-    db::{Db, Outcome, Parameter, RELEASE_SCHEMA, call},
+    db::{Db, Fields, Outcome, Parameter, RELEASE_SCHEMA, call_for_rows},
     http::Page,
 };
 
@@ -59,9 +59,9 @@ pub async fn list(db: &Db, owner: &Owner, query: &ListQuery, usual: DefaultSort)
     // One more than is shown tells whether there is another page.
     let rows = fetch(db, owner, query, sort, i32::from(query.limit()) + 1).await?;
     if let Some(first) = rows.first() {
-        Outcome::of(first).done()?;
+        first.field::<Outcome>(0)?.done()?;
     }
-    let tasks: Vec<Task<&str>> = rows.iter().map(|row| from_row(owner, row)).collect();
+    let tasks = rows.iter().map(|row| task(owner, row)).collect::<Result<Vec<Task<&str>>, _>>()?;
     let page = Page::of(tasks.get(..limit).unwrap_or(&tasks));
     let last = page.length.checked_sub(1).and_then(|last| tasks.get(last));
     let next = last.filter(|_| page.length < tasks.len()).map(|last| query.next(owner, sort, page.length, last));
@@ -79,7 +79,7 @@ async fn fetch(db: &Db, owner: &Owner, query: &ListQuery, sort: Sort, limit: i32
     if sort == Sort::ID && skip == 0 && query.filter.is_empty() {
         let after = after_id.unwrap_or(i64::MIN);
         let parameters: [Parameter; 2] = [(&after, Type::INT8), (&limit, Type::INT4)];
-        return Ok(db.read(owner, call!("list_tasks($1, $2, $3)"), &parameters).await?);
+        return Ok(db.read(owner, call_for_rows!("list_tasks($1, $2, $3)"), &parameters).await?);
     }
     let (last, kind) = cursor::after(sort, cursor);
     let mut parameters = query.filter.parameters();

@@ -15,10 +15,7 @@ use chrono::{DateTime, Utc};
 #[cfg(feature = "openapi")]
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio_postgres::{
-    Row,
-    types::{FromSql, Type},
-};
+use tokio_postgres::types::{FromSql, Type};
 
 pub use change::{complete, delete, update};
 pub use create::{Created, create};
@@ -32,7 +29,7 @@ use crate::openapi::ErrorResponse;
 use crate::{
     Result, Text,
     auth::{Owner, UserId},
-    db::{Db, Outcome, call},
+    db::{Db, DbError, Fields, call},
     http::{Input, Problems, Request, Version, Versioned, body},
     timestamp,
 };
@@ -126,23 +123,23 @@ body! {
 /// [`crate::Error::TaskNotFound`], [`crate::Error::Forbidden`] for another user's task, and
 /// [`crate::Error::Unauthenticated`] when the owner was deleted.
 pub async fn get(db: &Db, owner: &Owner, id: TaskId) -> Result<Task> {
-    let row = db.read_one(owner, call!("get_task($1, $2)"), &[(&id.0, Type::INT8)]).await?;
-    Outcome::of(&row).done()?;
-    Ok(from_row(owner, &row))
+    let answer = db.read_one(owner, call!("get_task($1, $2)"), &[(&id.0, Type::INT8)]).await?;
+    answer.outcome()?.done()?;
+    Ok(task(owner, &answer)?)
 }
 
-/// Defines the columns of a task in the rows of functions, with their Postgres types, in order, and the code that
+/// Defines the fields of a task in what functions return, with their Postgres types, in order, and the code that
 /// reads them. In SQL, `{{task_types}}` stands for the columns with their types, and `{{found_task}}` for the row of a
 /// task `t` that was found.
 macro_rules! columns {
     ($($column:ident $kind:literal),* $(,)?) => {
         pub(crate) const COLUMNS: &[(&str, &str)] = &[$((stringify!($column), $kind)),*];
 
-        /// The task in a row, after `outcome` and `clock`.
-        fn from_row<'a, T: FromSql<'a>>(owner: &Owner, row: &'a Row) -> Task<T> {
+        /// The task in an answer or in a row of a list, after `outcome` and `clock`.
+        fn task<'a, T: FromSql<'a>>(owner: &Owner, fields: &'a impl Fields) -> Result<Task<T>, DbError> {
             let mut next = 2..;
             let mut at = || next.next().unwrap_or_default();
-            Task { $($column: row.get(at()),)* user_id: owner.id().clone() }
+            Ok(Task { $($column: fields.field(at())?,)* user_id: owner.id().clone() })
         }
     };
 }

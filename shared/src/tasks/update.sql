@@ -4,7 +4,7 @@ CREATE FUNCTION {{functions}}.update_task(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN
 )
-RETURNS {{functions}}.task_answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE

@@ -2,7 +2,7 @@
 CREATE FUNCTION {{functions}}.delete_me(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER
 )
-RETURNS {{functions}}.answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE

@@ -1,5 +1,5 @@
 -- Returns the caller's row of the users table.
-CREATE FUNCTION {{functions}}.get_me(IN caller {{user_id}}) RETURNS {{functions}}.user_answer
+CREATE FUNCTION {{functions}}.get_me(IN caller {{user_id}}) RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::types::Type;
 
 use crate::{
     Error, Result, Text,
     auth::{Owner, UserId},
-    db::{Db, Outcome, Parameter, Retry, call},
+    db::{Answer, Db, DbError, Fields, Outcome, Parameter, Retry, call},
     http::{Problem, body},
     timestamp,
 };
@@ -55,9 +55,9 @@ body! {
 /// # Errors
 /// [`Error::Unauthenticated`] when the user was deleted.
 pub async fn get(db: &Db, owner: &Owner) -> Result<User> {
-    let row = db.read_one(owner, call!("get_me($1)"), &[]).await?;
-    Outcome::of(&row).done()?;
-    Ok(from_row(owner, &row))
+    let answer = db.read_one(owner, call!("get_me($1)"), &[]).await?;
+    answer.outcome()?.done()?;
+    Ok(user(owner, &answer)?)
 }
 
 /// Changes the owner and returns the result.
@@ -69,15 +69,15 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
         [(&changes.name, Type::TEXT), (&changes.image.is_sent(), Type::BOOL), (&changes.image, Type::TEXT)];
     let call = call!("update_me($1, $2, $3, $4, $5, $6)");
     let unfit = |rule| Error::Invalid(vec![Problem::value(json!(["body"]), rule, json!(null))]);
-    let row = match db.write(owner, Retry::IfConnectionLost, call, &parameters).await {
+    let answer = match db.write(owner, Retry::IfConnectionLost, call, &parameters).await {
         Err(error) if error.is_rejected_value() => return Err(unfit("the users table does not take this")),
         result => result?,
     };
-    match Outcome::of(&row) {
+    match answer.outcome()? {
         Outcome::NoColumn => Err(unfit("the users table has no column for this")),
         outcome => {
             outcome.done()?;
-            Ok(from_row(owner, &row))
+            Ok(user(owner, &answer)?)
         }
     }
 }
@@ -87,11 +87,11 @@ pub async fn update(db: &Db, owner: &Owner, changes: &UserChanges) -> Result<Use
 /// # Errors
 /// As [`get`], and [`Error::UserInUse`] when rows of another table refer to the user and are not deleted with it.
 pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
-    let row = match db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await {
+    let answer = match db.write(owner, Retry::Never, call!("delete_me($1, $2, $3)"), &[]).await {
         Err(error) if error.is_rejected_value() => return Err(Error::UserInUse),
         result => result?,
     };
-    Ok(Outcome::of(&row).done()?)
+    Ok(answer.outcome()?.done()?)
 }
 
 /// Checks that the owner exists.
@@ -99,19 +99,19 @@ pub async fn delete(db: &Db, owner: &Owner) -> Result<()> {
 /// # Errors
 /// As [`get`].
 pub async fn require(db: &Db, owner: &Owner) -> Result<()> {
-    let row = db.read_one(owner, call!("require_user($1)"), &[]).await?;
-    Ok(Outcome::of(&row).done()?)
+    let answer = db.read_one(owner, call!("require_user($1)"), &[]).await?;
+    Ok(answer.outcome()?.done()?)
 }
 
-/// The user in a row, after `outcome` and `clock`.
-fn from_row(owner: &Owner, row: &Row) -> User {
-    User {
+/// The user in an answer, after `outcome` and `clock`.
+fn user(owner: &Owner, answer: &Answer) -> Result<User, DbError> {
+    Ok(User {
         id: owner.id().clone(),
-        name: row.get(2),
-        email: row.get(3),
-        image: row.get(4),
-        email_verified: row.get(5),
-        created_at: row.get(6),
-        updated_at: row.get(7),
-    }
+        name: answer.field(2)?,
+        email: answer.field(3)?,
+        image: answer.field(4)?,
+        email_verified: answer.field(5)?,
+        created_at: answer.field(6)?,
+        updated_at: answer.field(7)?,
+    })
 }

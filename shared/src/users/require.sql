@@ -1,11 +1,12 @@
 -- Checks that the caller exists, because 401 comes before 403.
-CREATE FUNCTION {{functions}}.require_user(IN caller {{user_id}}, OUT outcome TEXT)
+CREATE FUNCTION {{functions}}.require_user(IN caller {{user_id}}) RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
-#variable_conflict use_column
 DECLARE
     {{set_caller}}
+    answer {{functions}}.answer;
 BEGIN
-    outcome := CASE WHEN {{functions}}.user_exists() THEN 'ok' ELSE 'no_user' END;
+    answer.outcome := CASE WHEN {{functions}}.user_exists() THEN 'ok' ELSE 'no_user' END;
+    RETURN answer;
 END
 $$;

@@ -4,7 +4,7 @@ CREATE FUNCTION {{functions}}.update_me(
     IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
     IN new_name TEXT, IN set_image BOOLEAN, IN new_image TEXT
 )
-RETURNS {{functions}}.user_answer
+RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE
