@@ -66,7 +66,7 @@ fn parameter(text: &str) -> Option<String> {
 #[test]
 fn calls_have_the_parameters_of_their_functions() {
     let functions = functions();
-    let call = Regex::new(r#"call(?:_for_rows)?!\("(\w+)\(([^)]*)\)"\)"#).unwrap();
+    let call = Regex::new(r#"(call|call_for_rows)!\("(\w+)\(([^)]*)\)"\)"#).unwrap();
     let mut found = 0;
     for store in ["tasks", "users"] {
         for entry in fs::read_dir(tests::root().join("shared/src").join(store)).unwrap() {
@@ -76,11 +76,13 @@ fn calls_have_the_parameters_of_their_functions() {
             }
             let text = fs::read_to_string(&path).unwrap();
             for call in call.captures_iter(&text) {
-                let (path, name) = (path.display(), &call[1]);
+                let (path, name) = (path.display(), &call[2]);
                 let function = functions.iter().find(|function| function.name == *name);
                 let function = function.unwrap_or_else(|| panic!("{path} calls {name}, which no file of SQL has"));
-                let (sent, expected, file) = (call[2].matches('$').count(), function.parameters.len(), &function.file);
+                let (sent, expected, file) = (call[3].matches('$').count(), function.parameters.len(), &function.file);
                 assert_eq!(sent, expected, "{path} sends {sent} parameters to {name} in {file}");
+                let returns = if &call[1] == "call" { "RETURNS RECORD\n" } else { "RETURNS SETOF " };
+                assert!(function.rest.contains(returns), "{path} calls {name} with {}!, see {file}", &call[1]);
                 assert!(
                     function.is_operation(),
                     "{name} in {file} is not SECURITY DEFINER, so that nobody may call it"

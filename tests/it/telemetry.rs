@@ -194,6 +194,35 @@ async fn a_panic_is_an_answer_and_the_function_lives_on() {
     assert_eq!(api.send(request()).await.status, 200);
 }
 
+/// An answer of the database that this release cannot read is a failure, and a write that was committed is not repeated.
+#[tokio::test]
+async fn an_answer_of_another_shape_is_a_failure() {
+    let api = api().await;
+    let schema = shared::db::RELEASE_SCHEMA;
+    let path = format!("/api/tasks/{}", api.database.task(1, "x").await);
+    api.database
+        .execute(&format!(
+            "CREATE TABLE calls (n INTEGER);
+             ALTER FUNCTION {schema}.get_task RENAME TO other_get_task;
+             CREATE FUNCTION {schema}.get_task(INTEGER, BIGINT) RETURNS RECORD LANGUAGE plpgsql
+             AS $$ DECLARE answer {schema}.task_answer; BEGIN RETURN answer; END $$;
+             ALTER FUNCTION {schema}.update_me RENAME TO other_update_me;
+             CREATE FUNCTION {schema}.update_me(INTEGER, TIMESTAMPTZ, INTEGER, TEXT, BOOLEAN, TEXT) RETURNS RECORD
+             LANGUAGE plpgsql
+             AS $$ BEGIN INSERT INTO public.calls VALUES (1); RETURN ROW('ok'::TEXT, 'noon'::TEXT); END $$"
+        ))
+        .await;
+    let get = Request::new("GET", &path).user(1);
+    let update = Request::new("PATCH", "/api/users/me").user(1).json(json!({ "name": "new" }));
+    for (request, field) in [(get, 0), (update, 1)] {
+        let response = api.send(request).await;
+        assert_eq!((response.status, response.json()), (500, json!({ "detail": "Server error" })));
+        let log = json!(requests(&api).await).to_string();
+        assert!(log.contains(&format!("field {field} of a function's answer is missing")), "{log}");
+    }
+    assert_eq!(api.database.value::<i64>("SELECT count(*) FROM calls").await, 1);
+}
+
 #[tokio::test]
 async fn every_answer_has_the_headers_of_an_api() {
     let api = Api::new().await;

@@ -1,4 +1,4 @@
-//! The row that an operation returns.
+//! What an operation returns.
 
 use tokio_postgres::{
     Row,
@@ -7,8 +7,8 @@ use tokio_postgres::{
 
 use super::{DbError, Outcome};
 
-/// The row that an operation returns: a record, in the only column of a row. A call in the list of columns costs
-/// Postgres much less than one in FROM, whose rows it stores and reads again.
+/// What an operation returns: a record, in the only column of a row. A call in the list of columns costs Postgres much
+/// less than one in FROM, whose rows it stores and reads again.
 #[derive(Debug)]
 pub struct Answer(Row);
 
@@ -32,19 +32,18 @@ pub trait Fields {
     /// The field at this position.
     ///
     /// # Errors
-    /// [`DbError::Unreadable`] when there is no such field, or one of another type.
+    /// [`DbError::Unreadable`] when an answer has no such field, or one of another type. A row of a list panics then.
     fn field<'a, T: FromSql<'a>>(&'a self, index: usize) -> Result<T, DbError>;
 }
 
 impl Fields for Answer {
     fn field<'a, T: FromSql<'a>>(&'a self, index: usize) -> Result<T, DbError> {
-        let record: Record = self.0.try_get(0).map_err(|_| DbError::Unreadable)?;
-        record.field(index).ok_or(DbError::Unreadable)
+        let record: Option<Record> = self.0.try_get(0).ok();
+        record.and_then(|record| record.field(index)).ok_or(DbError::Unreadable(index))
     }
 }
 
-/// The rows of a list have a column for each field. Instead of an error, there is a panic: either becomes a 500, and this
-/// is read for each field of a thousand tasks.
+/// The rows of a list have a column for each field.
 impl Fields for Row {
     fn field<'a, T: FromSql<'a>>(&'a self, index: usize) -> Result<T, DbError> {
         Ok(self.get(index))

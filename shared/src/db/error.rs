@@ -25,8 +25,8 @@ pub enum DbError {
     Deadline,
     /// A function that always returns a row returned none.
     NoRow,
-    /// A function returned something else than this program expects.
-    Unreadable,
+    /// The field at this position of a function's answer is missing, NULL or of another type than it should be.
+    Unreadable(usize),
     /// A function returned an outcome that it should not return.
     Outcome(Outcome),
     /// Something that routes need is missing, or was changed after `up` made it.
@@ -51,7 +51,9 @@ impl DbError {
                     || *state == SqlState::LOCK_NOT_AVAILABLE
                     || state.code() == TOO_LATE
             }),
-            Self::Tls(_) | Self::Pool | Self::NoRow | Self::Unreadable | Self::Outcome(_) | Self::Unhealthy(_) => false,
+            Self::Tls(_) | Self::Pool | Self::NoRow | Self::Unreadable(_) | Self::Outcome(_) | Self::Unhealthy(_) => {
+                false
+            }
         }
     }
 
@@ -172,7 +174,9 @@ impl fmt::Display for DbError {
                 write!(f, "a function of the database answered {outcome:?}, which is not its to answer")
             }
             Self::NoRow => f.write_str("a function of the database answered no row"),
-            Self::Unreadable => f.write_str("a function of the database answered other fields than it should"),
+            Self::Unreadable(field) => {
+                write!(f, "field {field} of a function's answer is missing, NULL or of another type than it should be")
+            }
             Self::Unhealthy(problem) => f.write_str(problem),
         }
     }
@@ -184,7 +188,7 @@ impl std::error::Error for DbError {
             Self::Tls(error) => Some(error),
             Self::Connect(error) => Some(error),
             Self::Statement(error) => Some(error),
-            Self::Pool | Self::Deadline | Self::NoRow | Self::Unreadable | Self::Outcome(_) | Self::Unhealthy(_) => {
+            Self::Pool | Self::Deadline | Self::NoRow | Self::Unreadable(_) | Self::Outcome(_) | Self::Unhealthy(_) => {
                 None
             }
         }

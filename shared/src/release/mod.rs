@@ -19,7 +19,7 @@ const ACCESS_WITHOUT_USERS: [&str; 2] =
 /// them.
 const OPERATIONS: &[&str] = include!(concat!(env!("OUT_DIR"), "/operations.rs"));
 
-/// The types of the rows that operations return.
+/// The types of what operations return.
 const TYPES: &str = include_str!("types.sql");
 
 /// A row of `user_answer`, from a row `u` of the users table that may not be there.
@@ -33,8 +33,8 @@ const HEALTH: &str = include_str!("health.sql");
 const SEARCH_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
 /// The settings of a list function. They force a plan that is kept, because the planner would make a new plan for
-/// each caller: it estimates a list with a known length as cheaper. For functions that return one row, it keeps the
-/// plan by itself.
+/// each caller: it estimates a list with a known length as cheaper. For operations on one task, it keeps the plan by
+/// itself.
 const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan";
 
 /// Sets the caller. It is one of the declarations of each operation.

@@ -61,7 +61,10 @@ pub async fn list(db: &Db, owner: &Owner, query: &ListQuery, usual: DefaultSort)
     if let Some(first) = rows.first() {
         first.field::<Outcome>(0)?.done()?;
     }
-    let tasks = rows.iter().map(|row| task(owner, row)).collect::<Result<Vec<Task<&str>>, _>>()?;
+    let mut tasks: Vec<Task<&str>> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        tasks.push(task(owner, row)?);
+    }
     let page = Page::of(tasks.get(..limit).unwrap_or(&tasks));
     let last = page.length.checked_sub(1).and_then(|last| tasks.get(last));
     let next = last.filter(|_| page.length < tasks.len()).map(|last| query.next(owner, sort, page.length, last));

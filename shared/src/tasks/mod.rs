@@ -1,7 +1,7 @@
 //! Tasks, with one database function per operation.
 //!
 //! A task belongs to an owner through a foreign key, so an operation that finds a task does not check its owner's
-//! row. An operation that finds no task returns the reason in its row: the user was deleted, the task is another
+//! row. An operation that finds no task returns the reason: the user was deleted, the task is another
 //! user's, or there is no such task. A change is one `UPDATE` or `DELETE`. It waits at the row for another change to
 //! end, and then works on the result. So no change is lost between reading and writing.
 
