@@ -4,11 +4,11 @@
 //! A search that finds nothing reads all of them. The longest are those for many letters of which the texts consist,
 //! and then another.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context, Result};
 use devtools::ui::{step, table};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use shared::tasks::{Description, Search as Searched};
 
 use crate::{
     binaries::Binaries,
@@ -21,13 +21,9 @@ use crate::{
 
 const USER: i32 = 1;
 
-/// How many tasks a user may have by default, and how long a title that was adopted and a description may be.
+/// How many tasks a user may have by default, and how long a title that was adopted may be.
 const TASKS: usize = 10_000;
 const TITLE: usize = 255;
-const DESCRIPTION: usize = 1000;
-
-/// How long a text to search for may be.
-const LONGEST: usize = 100;
 
 const CALLS: usize = 50;
 
@@ -59,11 +55,12 @@ pub(crate) async fn run(database: &Database, binaries: &Binaries) -> Result<Vec<
     let mut searches = Vec::new();
     for (name, text, wanted) in TEXTS {
         step(&format!("Searching texts: {name}"));
-        let (title, description) = (repeated(text, TITLE), repeated(text, DESCRIPTION));
+        let (title, description) = (repeated(text, TITLE), repeated(text, Description::BOUNDS.1));
         fill(database, &title, &description).await?;
         // For one letter, as many of it as a search may have, and another at the end.
-        let needle = if wanted.is_empty() { repeated(text, LONGEST - 1) + "b" } else { wanted.to_owned() };
-        let calls = search(database, binaries, &format!("q={}", percent_encoded(&needle))).await?;
+        let needle = if wanted.is_empty() { repeated(text, Searched::BOUNDS.1 - 1) + "b" } else { wanted.to_owned() };
+        let calls =
+            search(database, binaries, &format!("q={}", utf8_percent_encode(&needle, NON_ALPHANUMERIC))).await?;
         let page = search(database, binaries, "limit=10").await?;
         searches.push(Search {
             texts: name.into(),
@@ -79,13 +76,6 @@ pub(crate) async fn run(database: &Database, binaries: &Binaries) -> Result<Vec<
 /// So many letters of a text that is repeated.
 fn repeated(text: &str, letters: usize) -> String {
     text.chars().cycle().take(letters).collect()
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        let _ = write!(encoded, "%{byte:02X}");
-        encoded
-    })
 }
 
 async fn fill(database: &Database, title: &str, description: &str) -> Result<()> {

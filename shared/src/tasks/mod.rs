@@ -22,7 +22,7 @@ pub use create::{Created, create};
 pub use cursor::SORTS;
 pub(crate) use cursor::one_per_sort;
 pub use list::{DefaultSort, TaskPage, list};
-pub use query::{ListQuery, MAX_LIMIT, ORDERS, SORT_ALIASES, STATUSES};
+pub use query::{ListQuery, MAX_LIMIT, ORDERS, SORT_ALIASES, STATUSES, Search};
 
 #[cfg(feature = "openapi")]
 use crate::openapi::ErrorResponse;
