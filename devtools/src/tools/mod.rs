@@ -14,6 +14,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     process::Stdio,
+    result::Result as StdResult,
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -211,6 +212,21 @@ async fn locked<T>(what: &str, install: impl AsyncFnOnce(&Lock) -> Result<T>) ->
     waiting(&format!("Installing {what} below target/tools (once)"), install(&Lock(file))).await
 }
 
+/// Runs a download, and runs it again when it fails, up to three times in all: npm and pip repeat a request that got no
+/// answer, but not every one whose answer broke off.
+async fn downloaded<E, F>(what: &str, download: impl Fn() -> F) -> StdResult<(), E>
+where
+    F: Future<Output = StdResult<(), E>>,
+{
+    for _ in 1..3 {
+        if download().await.is_ok() {
+            return Ok(());
+        }
+        say(format!("The download of {what} failed, and is tried again"));
+    }
+    download().await
+}
+
 /// The lock during an installation.
 struct Lock(File);
 
@@ -234,5 +250,29 @@ fn advice() -> &'static str {
         }
         Err(_) => "target/ cannot be written: make it writable, or set CARGO_TARGET_DIR to another folder.",
         Ok(()) => "Is there a network? What is installed comes from PyPI and npm; once it is there, none is needed.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::ready};
+
+    use super::downloaded;
+
+    /// Downloads until there were `failures` of them, and returns what came of it and how often it was tried.
+    async fn downloads(failures: u32) -> (Result<(), u32>, u32) {
+        let tries = Cell::new(0);
+        let result = downloaded("something", || {
+            tries.set(tries.get() + 1);
+            ready(if tries.get() > failures { Ok(()) } else { Err(tries.get()) })
+        });
+        (result.await, tries.get())
+    }
+
+    #[tokio::test]
+    async fn a_download_is_repeated_twice_at_most() {
+        assert_eq!(downloads(0).await, (Ok(()), 1));
+        assert_eq!(downloads(2).await, (Ok(()), 3));
+        assert_eq!(downloads(3).await, (Err(3), 3));
     }
 }

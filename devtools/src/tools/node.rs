@@ -11,7 +11,19 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::{process::Command, sync::OnceCell};
 
-use super::{DEV, Lock, advice, cargo_lambda, locked, make_folder};
+use super::{DEV, Lock, advice, cargo_lambda, downloaded, locked, make_folder};
+
+/// The arguments with which npm installs what a lock file names. The waiting times before it repeats a request are
+/// shorter than npm's, so that a machine without a network is soon told so.
+const CI: [&str; 7] = [
+    "ci",
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts",
+    "--loglevel=error",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
+];
 
 /// Node.js with npm.
 #[derive(Clone)]
@@ -90,8 +102,8 @@ impl Node {
         if is_installed().await {
             return Ok(());
         }
-        let what = source.file_name().unwrap_or_default().to_string_lossy();
-        locked(&format!("the packages of {what}"), async |lock| {
+        let name = format!("the packages of {}", source.file_name().unwrap_or_default().to_string_lossy());
+        locked(&name, async |lock| {
             if is_installed().await {
                 return Ok(());
             }
@@ -104,10 +116,9 @@ impl Node {
                     fs::copy(source.join(file), folder.join(file)).with_context(|| file.to_owned())?;
                 }
             }
-            let npm = [self.npm.as_os_str()]
-                .into_iter()
-                .chain(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"].map(OsStr::new));
-            self.run(folder, lock, npm).await.map_err(|error| anyhow!("{error}\n{}", advice()))?;
+            // It empties the folder of packages first, so it can run again after it failed.
+            let npm = || self.run(folder, lock, [self.npm.as_os_str()].into_iter().chain(CI.map(OsStr::new)));
+            downloaded(&name, npm).await.map_err(|error| anyhow!("{error}\n{}", advice()))?;
             finish(lock).await?;
             if !works().await {
                 bail!("what npm installed below {} does not run here", folder.display());

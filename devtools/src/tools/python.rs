@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::{process::Command, sync::OnceCell};
 
-use super::{advice, locked};
+use super::{Lock, advice, downloaded, locked};
 use crate::settings::{root, target};
 
 /// The oldest Python for which all pinned packages have wheels.
@@ -83,18 +83,24 @@ impl Environment {
                 }
                 output => anyhow!("{output}\n`python3 -m venv` failed. {}", advice()),
             })?;
-            let pip = run(Command::new(self.bin().join("python"))
-                .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries", "2"])
-                .args(["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement"])
-                .arg(root().join("devtools/tools").join(format!("{}.txt", self.name)))
-                .stdin(lock.stdin()?))
-            .await;
+            let pip = downloaded(self.what, || self.pip(lock)).await;
             pip.map_err(|output| anyhow!("{output}\n{} could not be installed. {}", self.what, advice()))?;
             let works = run(Command::new(self.bin().join(program)).args(arguments).stdin(Stdio::null())).await;
             works.map_err(|output| anyhow!("{output}\n{} was installed and does not run here.", self.what))?;
             fs::write(self.stamp(), self.requirements).with_context(|| self.stamp().display().to_string())
         })
         .await
+    }
+
+    /// Installs the pinned packages.
+    async fn pip(&self, lock: &Lock) -> Result<(), String> {
+        let mut command = Command::new(self.bin().join("python"));
+        command
+            .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--retries", "2"])
+            .args(["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--requirement"])
+            .arg(root().join("devtools/tools").join(format!("{}.txt", self.name)))
+            .stdin(lock.stdin().map_err(|error| error.to_string())?);
+        run(&mut command).await
     }
 }
 
