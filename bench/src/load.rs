@@ -88,7 +88,7 @@ impl Call {
         let deadline: DateTime<Utc> = Utc::now() + TimeDelta::seconds(10);
         let (versions, none): (Option<Vec<DateTime<Utc>>>, Option<String>) = (None, None);
         let (title, yes) = ("Another title", None::<bool>);
-        let (no, bytes) = (false, None::<Vec<u8>>);
+        let no = false;
         let id = if plain { BASELINE_UPDATED } else { UPDATED };
         let (sql, parameters): (String, Vec<(&(dyn ToSql + Sync), Type)>) = match (self, plain) {
             (Self::Get, true) => {
@@ -114,7 +114,7 @@ impl Call {
                 vec![
                     (&WRITER, Type::INT4),
                     (&deadline, Type::TIMESTAMPTZ),
-                    (&10_000_i32, Type::INT4),
+                    (&"10000", Type::TEXT),
                     (&id, Type::INT8),
                     (&versions, Type::TIMESTAMPTZ_ARRAY),
                     (&title, Type::TEXT),
@@ -128,16 +128,14 @@ impl Call {
                 vec![(&WRITER, Type::INT4), (&title, Type::TEXT)],
             ),
             (Self::Create, false) => (
-                format!("SELECT {RELEASE_SCHEMA}.create_task($1, $2, $3, $4, $5, $6, $7, $8)"),
+                format!("SELECT {RELEASE_SCHEMA}.create_task($1, $2, $3, $4, $5, $6)"),
                 vec![
                     (&WRITER, Type::INT4),
                     (&deadline, Type::TIMESTAMPTZ),
-                    (&10_000_i32, Type::INT4),
+                    (&"10000", Type::TEXT),
                     (&title, Type::TEXT),
                     (&none, Type::TEXT),
                     (&i32::MAX, Type::INT4),
-                    (&none, Type::TEXT),
-                    (&bytes, Type::BYTEA),
                 ],
             ),
         };

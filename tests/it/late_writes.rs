@@ -94,17 +94,17 @@ async fn a_write_that_ends_late_is_not_committed() {
     let functions = sql::functions();
     let writes = functions.iter().filter(|function| function.parameters.iter().any(|name| name == "deadline"));
     let mut tried = 0;
-    for (function, key) in writes.flat_map(|function| [(function, "NULL"), (function, "'key'")]) {
+    for function in writes {
         let name = &function.name;
         let call = |time: &str| {
             let value = |name: &String| match name.as_str() {
                 "caller" => "1".to_owned(),
                 "deadline" => format!("clock_timestamp() + INTERVAL '{time}'"),
-                "lock_timeout_ms" => "5000".to_owned(),
+                "lock_timeout_ms" => "'5000'".to_owned(),
                 "wanted" => id.to_string(),
                 "new_title" | "new_name" => "'late'".to_owned(),
                 "max_tasks" => "100".to_owned(),
-                "new_key" => key.to_owned(),
+                "new_key" => "'key'".to_owned(),
                 "new_fingerprint" => "'\\x00'".to_owned(),
                 // Nothing to change.
                 _ => "NULL".to_owned(),
@@ -123,7 +123,7 @@ async fn a_write_that_ends_late_is_not_committed() {
         database.execute("ROLLBACK").await;
         tried += 1;
     }
-    assert!(tried >= 12, "{tried}");
+    assert!(tried >= 7, "{tried}");
 }
 
 /// The connection is cut while the server process stands still. The function repeats its write, and the first write

@@ -207,7 +207,7 @@ async fn an_answer_of_another_shape_is_a_failure() {
              CREATE FUNCTION {schema}.get_task(INTEGER, BIGINT) RETURNS RECORD LANGUAGE plpgsql
              AS $$ DECLARE answer {schema}.task_answer; BEGIN RETURN answer; END $$;
              ALTER FUNCTION {schema}.update_me RENAME TO other_update_me;
-             CREATE FUNCTION {schema}.update_me(INTEGER, TIMESTAMPTZ, INTEGER, TEXT, BOOLEAN, TEXT) RETURNS RECORD
+             CREATE FUNCTION {schema}.update_me(INTEGER, TIMESTAMPTZ, TEXT, TEXT, BOOLEAN, TEXT) RETURNS RECORD
              LANGUAGE plpgsql
              AS $$ BEGIN INSERT INTO public.calls VALUES (1); RETURN ROW('ok'::TEXT, 'noon'::TEXT); END $$"
         ))

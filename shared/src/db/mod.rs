@@ -107,7 +107,7 @@ impl Db {
 
     /// Calls a function that changes rows of `owner`, who is its `$1`, and returns its answer;
     /// `parameters` are `$4` and on. `$2` is the time after which it changes nothing, `$3` how long it may wait
-    /// for others' locks, in milliseconds, and the second field of its answer is the server's clock.
+    /// for others' locks (the value of `lock_timeout`), and the second field of its answer is the server's clock.
     ///
     /// # Errors
     /// [`DbError`], at the latest when the request's deadline has come. Then nothing is changed any more,
@@ -176,11 +176,11 @@ impl Db {
         let client = connected.unwrap_or(Err(DbError::Deadline))?;
         // Known since the connection was made, which asks for it.
         let commit_by = self.clock.to_server_time(end).ok_or(DbError::Pool)?;
-        let lock_timeout = end.saturating_duration_since(Instant::now()).as_millis();
-        let lock_timeout = i32::try_from(lock_timeout).unwrap_or(i32::MAX);
+        // Zero would mean to wait for ever.
+        let lock_timeout = end.saturating_duration_since(Instant::now()).as_millis().max(1).to_string();
         let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
         all.push((owner.id(), owner.id().postgres_type()));
-        all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&lock_timeout, Type::INT4)]);
+        all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&lock_timeout, Type::TEXT)]);
         all.extend(parameters.iter().cloned());
         let answer = Answer::of(self.send(client, call, &all).await?)?;
         self.clock.set(answer.field(1)?);

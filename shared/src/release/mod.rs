@@ -6,7 +6,7 @@
 
 use crate::{auth::UserIds, db::RELEASE_SCHEMA, tasks};
 
-/// How many idempotency keys of a user count: the newest.
+/// How many idempotency keys a user has at most. At that number, the oldest 100 are removed.
 pub const MAX_IDEMPOTENCY_KEYS: u32 = 1000;
 
 /// The functions that belong to the migrations' user and that the role may execute. They are the only ways to the
@@ -43,6 +43,12 @@ const SET_CALLER: &str = include_str!("set_caller.sql");
 /// The beginning and the end of every write.
 const BEGIN_WRITE: &str = include_str!("begin_write.sql");
 const END_WRITE: &str = include_str!("end_write.sql");
+
+/// What a search looks at in a new task. Migration 1 has the same for rows that are written directly.
+const SEARCH_BYTES: &str = "convert_to(lower(new_title || chr(31) || COALESCE(new_description, '')), 'UTF8')";
+
+/// Whether an owner `o` has no idempotency key that is older than a day.
+const NO_OLD_KEYS: &str = "(o.keys_since >= CURRENT_TIMESTAMP - INTERVAL '24 hours') IS NOT FALSE";
 
 /// The names of the functions in [`ACCESS`].
 const ACCESS_NAMES: &str = "'user_exists', 'user_lock', 'user_get', 'user_update', 'user_delete', 'missing_reason'";
@@ -187,6 +193,8 @@ impl ReleaseSql {
             .replace("{{set_caller}}", SET_CALLER.trim())
             .replace("{{begin_write}}", BEGIN_WRITE.trim())
             .replace("{{end_write}}", END_WRITE.trim())
+            .replace("{{search_bytes}}", SEARCH_BYTES)
+            .replace("{{no_old_keys}}", NO_OLD_KEYS)
             .replace("{{fingerprint}}", FINGERPRINT.trim())
             .replace("{{tables_fingerprint}}", TABLES_FINGERPRINT.trim())
             .replace("{{settings}}", SETTINGS)

@@ -1,6 +1,6 @@
 -- Completes a task or opens it again, as `set_completed` says. NULL toggles. For `versions` see update_task.
 CREATE FUNCTION {{functions}}.complete_task(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms TEXT, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN set_completed BOOLEAN
 )
 RETURNS RECORD

@@ -35,17 +35,17 @@ pub async fn create(
 ) -> Result<Created> {
     // Names every field, so that a new field does not compile without its place here.
     let NewTask { title, description } = task;
-    let (key_text, fingerprint) = (key.map(IdempotencyKey::as_str), key.map(|_| task.fingerprint()));
-    let parameters: [Parameter; 5] = [
-        (title, Type::TEXT),
-        (description, Type::TEXT),
-        (&max_tasks, Type::INT4),
-        (&key_text, Type::TEXT),
-        (&fingerprint, Type::BYTEA),
-    ];
-    // With a key, a second attempt gets the answer of the first.
-    let retry = if key.is_some() { Retry::IfConnectionLost } else { Retry::Never };
-    let answer = db.write(owner, retry, call!("create_task($1, $2, $3, $4, $5, $6, $7, $8)"), &parameters).await?;
+    let parameters: [Parameter; 3] = [(title, Type::TEXT), (description, Type::TEXT), (&max_tasks, Type::INT4)];
+    let answer = if let Some(key) = key {
+        let (key, fingerprint) = (key.as_str(), task.fingerprint());
+        let [title, description, max_tasks] = parameters;
+        let parameters = [title, description, max_tasks, (&key, Type::TEXT), (&fingerprint, Type::BYTEA)];
+        let call = call!("create_task_once($1, $2, $3, $4, $5, $6, $7, $8)");
+        // A second attempt gets the answer of the first.
+        db.write(owner, Retry::IfConnectionLost, call, &parameters).await?
+    } else {
+        db.write(owner, Retry::Never, call!("create_task($1, $2, $3, $4, $5, $6)"), &parameters).await?
+    };
     let is_replay = match (answer.outcome()?, key) {
         (Outcome::Done, _) => false,
         (Outcome::Replayed, _) => true,

@@ -1,7 +1,7 @@
 -- Deletes a task. For `versions` see update_task. The owner's count stays as it is: it is
 -- an upper bound. So a delete writes one row, and waits only for other writes of that row.
 CREATE FUNCTION {{functions}}.delete_task(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[]
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms TEXT, IN wanted BIGINT, IN versions TIMESTAMPTZ[]
 )
 RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}

@@ -1,7 +1,7 @@
 -- Changes a task. A title or `completed` that is NULL stays as it is. The description is set, even to NULL, if
 -- `set_description` is TRUE. `versions` lists the values that `updated_at` may have now; NULL allows any value.
 CREATE FUNCTION {{functions}}.update_task(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms TEXT, IN wanted BIGINT, IN versions TIMESTAMPTZ[],
     IN new_title TEXT, IN set_description BOOLEAN, IN new_description TEXT, IN set_completed BOOLEAN
 )
 RETURNS RECORD

@@ -1,6 +1,6 @@
 -- Deletes the caller. Foreign keys delete what belongs to the caller.
 CREATE FUNCTION {{functions}}.delete_me(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms TEXT
 )
 RETURNS RECORD
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{search_path}}

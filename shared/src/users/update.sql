@@ -1,7 +1,7 @@
 -- Changes the caller's row. A name that is NULL stays as it is. The image is set, even to NULL, if `set_image` is
 -- TRUE. The outcome is 'no_column' when the users table has no column for a change.
 CREATE FUNCTION {{functions}}.update_me(
-    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms INTEGER,
+    IN caller {{user_id}}, IN deadline TIMESTAMPTZ, IN lock_timeout_ms TEXT,
     IN new_name TEXT, IN set_image BOOLEAN, IN new_image TEXT
 )
 RETURNS RECORD
