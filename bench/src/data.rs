@@ -29,8 +29,16 @@ pub(crate) const COMPLETED: i64 = 12;
 pub(crate) const BASELINE_UPDATED: i64 = 13;
 /// The ids of the tasks of other users are greater than this.
 const OTHERS: i64 = 500_000_000;
+/// How many other users there are, with ten tasks each.
+const OTHER_USERS: u32 = 1000;
 /// The id of the first task that may be deleted.
 pub(crate) const DELETED: i64 = 1_000_000_000;
+
+/// One of the other users, and one of its tasks. Numbers that follow each other are of different users.
+pub(crate) fn other(number: u32) -> (i32, i64) {
+    let nth = 1 + number % OTHER_USERS;
+    (1000 + nth.cast_signed(), OTHERS + 10 * i64::from(nth))
+}
 
 /// The table of the baselines: the same rows, without what this API adds to its own table.
 pub(crate) const PLAIN_TABLE: &str = r#"
@@ -180,11 +188,11 @@ impl Database {
             INSERT INTO "user" (id, name, email, "emailVerified")
             VALUES ({reader}, 'Reader', 'reader@example.com', TRUE), ({writer}, 'Writer', 'writer@example.com', TRUE);
             INSERT INTO "user" (id, name, email, "emailVerified")
-            SELECT {other}, 'Other', 'other-' || n || '@example.com', TRUE FROM generate_series(1, 1000) AS n;
+            SELECT {other}, 'Other', 'other-' || n || '@example.com', TRUE FROM generate_series(1, {OTHER_USERS}) AS n;
             INSERT INTO task_api.task (id, user_id, title, description)
             SELECT {OTHERS} + 10 * n + m, {other},
                 'Task ' || m || ' of a list that is as long as lists are', 'What is to be done about it, in a line.'
-            FROM generate_series(1, 1000) AS n, generate_series(0, 9) AS m;
+            FROM generate_series(1, {OTHER_USERS}) AS n, generate_series(0, 9) AS m;
             INSERT INTO task_api.task (id, user_id, title, description)
             SELECT n, CASE WHEN n <= 10 THEN {reader} ELSE {writer} END,
                 'Task ' || n || ' of a list that is as long as lists are', 'What is to be done about it, in a line.'

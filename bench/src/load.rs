@@ -25,7 +25,7 @@ use tokio_postgres::{
 };
 
 use crate::{
-    data::{self, BASELINE_UPDATED, Database, READER, UPDATED, WRITER},
+    data::{self, Database},
     machine::Machine,
     process::cpu_of,
     stats::percentile,
@@ -83,27 +83,28 @@ impl Call {
         }
     }
 
-    async fn send(self, client: &Client, plain: bool) -> Result<()> {
+    /// Sends the call of one of a thousand users, as those of an API are: calls of one user wait for each other.
+    async fn send(self, client: &Client, plain: bool, number: u32) -> Result<()> {
+        let (user, id) = data::other(number);
         let columns = "id, title, description, completed, user_id, created_at, updated_at";
         let deadline: DateTime<Utc> = Utc::now() + TimeDelta::seconds(10);
         let (versions, none): (Option<Vec<DateTime<Utc>>>, Option<String>) = (None, None);
         let (title, yes) = ("Another title", None::<bool>);
         let no = false;
-        let id = if plain { BASELINE_UPDATED } else { UPDATED };
         let (sql, parameters): (String, Vec<(&(dyn ToSql + Sync), Type)>) = match (self, plain) {
             (Self::Get, true) => {
-                (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&1_i64, Type::INT8)])
+                (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&id, Type::INT8)])
             }
             (Self::Get, false) => {
-                (format!("SELECT {RELEASE_SCHEMA}.get_task($1, $2)"), vec![(&READER, Type::INT4), (&1_i64, Type::INT8)])
+                (format!("SELECT {RELEASE_SCHEMA}.get_task($1, $2)"), vec![(&user, Type::INT4), (&id, Type::INT8)])
             }
             (Self::List, true) => (
                 format!("SELECT {columns} FROM plain_task WHERE user_id = $1 ORDER BY id LIMIT 1001"),
-                vec![(&READER, Type::INT4)],
+                vec![(&user, Type::INT4)],
             ),
             (Self::List, false) => (
                 format!("SELECT * FROM {RELEASE_SCHEMA}.list_tasks($1, $2, $3)"),
-                vec![(&READER, Type::INT4), (&i64::MIN, Type::INT8), (&1001_i32, Type::INT4)],
+                vec![(&user, Type::INT4), (&i64::MIN, Type::INT8), (&1001_i32, Type::INT4)],
             ),
             (Self::Update, true) => (
                 format!("UPDATE plain_task SET title = $2, updated_at = now() WHERE id = $1 RETURNING {columns}"),
@@ -112,7 +113,7 @@ impl Call {
             (Self::Update, false) => (
                 format!("SELECT {RELEASE_SCHEMA}.update_task($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
                 vec![
-                    (&WRITER, Type::INT4),
+                    (&user, Type::INT4),
                     (&deadline, Type::TIMESTAMPTZ),
                     (&"10000", Type::TEXT),
                     (&id, Type::INT8),
@@ -125,12 +126,12 @@ impl Call {
             ),
             (Self::Create, true) => (
                 format!("INSERT INTO plain_task (user_id, title) VALUES ($1, $2) RETURNING {columns}"),
-                vec![(&WRITER, Type::INT4), (&title, Type::TEXT)],
+                vec![(&user, Type::INT4), (&title, Type::TEXT)],
             ),
             (Self::Create, false) => (
                 format!("SELECT {RELEASE_SCHEMA}.create_task($1, $2, $3, $4, $5, $6)"),
                 vec![
-                    (&WRITER, Type::INT4),
+                    (&user, Type::INT4),
                     (&deadline, Type::TIMESTAMPTZ),
                     (&"10000", Type::TEXT),
                     (&title, Type::TEXT),
@@ -195,7 +196,8 @@ async fn measure(database: &Database, clients: &[Arc<Client>], call: Call, plain
         while u128::from(sent) < due {
             let Some(client) = clients.get(sent as usize % clients.len()).cloned() else { break };
             let asked = Instant::now();
-            work.spawn(async move { call.send(&client, plain).await.map(|()| asked.elapsed()) });
+            let number = sent;
+            work.spawn(async move { call.send(&client, plain, number).await.map(|()| asked.elapsed()) });
             sent += 1;
         }
         while let Some(done) = work.try_join_next() {
