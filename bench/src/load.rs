@@ -92,9 +92,7 @@ impl Call {
         let (title, yes) = ("Another title", None::<bool>);
         let no = false;
         let (sql, parameters): (String, Vec<(&(dyn ToSql + Sync), Type)>) = match (self, plain) {
-            (Self::Get, true) => {
-                (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&id, Type::INT8)])
-            }
+            (Self::Get, true) => (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&id, Type::INT8)]),
             (Self::Get, false) => {
                 (format!("SELECT {RELEASE_SCHEMA}.get_task($1, $2)"), vec![(&user, Type::INT4), (&id, Type::INT8)])
             }

@@ -21,8 +21,9 @@ pub trait State: Sized + Send + Sync + 'static {
     /// [`ConfigError`] names the variable that is missing or wrong.
     fn from_env(env: &Env) -> Result<Self, ConfigError>;
 
-    /// Does work before the first request that the request would otherwise wait for, such as connecting.
-    fn warm_up(&self) -> impl Future<Output = ()> + Send {
+    /// Does work before the first request that the request would otherwise wait for, such as connecting. `_writes`
+    /// is whether requests change something.
+    fn warm_up(&self, _writes: bool) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
@@ -44,8 +45,8 @@ impl State for Db {
         Self::new(&env.database()?, env.concurrency()).map_err(|error| ConfigError::database(&error))
     }
 
-    async fn warm_up(&self) {
-        Self::warm_up(self).await;
+    async fn warm_up(&self, writes: bool) {
+        Self::warm_up(self, writes).await;
     }
 }
 
@@ -81,8 +82,8 @@ impl State for App {
         })
     }
 
-    async fn warm_up(&self) {
-        join!(self.db.warm_up(), self.auth.warm_up());
+    async fn warm_up(&self, writes: bool) {
+        join!(self.db.warm_up(writes), self.auth.warm_up());
     }
 }
 

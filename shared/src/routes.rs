@@ -105,6 +105,11 @@ pub fn methods(path: &str, has_users: bool) -> Vec<&'static str> {
     methods
 }
 
+/// Whether a route of the function changes something.
+pub(crate) fn writes(function: &str) -> bool {
+    ROUTES.iter().any(|route| route.function == function && route.method != "GET")
+}
+
 /// The route that API Gateway picks for a method and a path: the matching route with the fewest parameters
 /// ([routing](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html#http-api-develop-routes.evaluation)).
 #[must_use]

@@ -23,7 +23,7 @@ use crate::{
     http::{Cors, Header, HttpEvent, Request, Response, add_security_headers},
     request_line::{self, Metrics, RequestLine},
     request_scope::{self, RequestStats},
-    routes::ROUTES,
+    routes::{self, ROUTES},
     telemetry,
     user_id::UserId,
 };
@@ -77,8 +77,8 @@ fn start<S: State, H: for<'a> Handler<'a, S>>(function: &'static str, handler: H
     let runtime = runtime.enable_all().build()?;
     // As a task of its own: whatever wakes the future that the runtime itself blocks on takes a
     // system call to do so.
-    let work = runtime.spawn(async {
-        service.state.warm_up().await;
+    let work = runtime.spawn(async move {
+        service.state.warm_up(routes::writes(function)).await;
         let handler = service_fn(move |event: LambdaEvent<HttpEvent>| {
             let service = Arc::clone(&service);
             // In a box, as it is moved from hand to hand before it begins.

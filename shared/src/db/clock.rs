@@ -11,11 +11,17 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
+use tokio_postgres::Row;
+
+use super::DbError;
 
 /// The tolerance for three errors together: servers behind one address with different clocks, a server's clock that
 /// is set forward or back, and drift between the two clocks from one answer to the next. As long as their sum is
 /// less, a write never commits after its deadline.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(100);
+
+/// Asks for the server's clock, for [`ServerClock::read`].
+pub(super) const CLOCK: &str = "SELECT clock_timestamp()";
 
 /// The server's clock as of its latest answer.
 #[derive(Debug, Default)]
@@ -34,9 +40,21 @@ impl ServerClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Sample { server, received: Instant::now() });
     }
 
+    /// Stores the time in the answer to [`CLOCK`], which has just arrived.
+    pub(super) fn read(&self, rows: &[Row]) -> Result<(), DbError> {
+        let row = rows.first().ok_or(DbError::NoRow)?;
+        self.set(row.try_get(0).map_err(DbError::Statement)?);
+        Ok(())
+    }
+
+    /// Forgets the clock, because a new connection may lead to another server.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// `instant` by the server's clock, rounded to the early side: the time that the server last told, plus the time
     /// that has passed here since, less [`CLOCK_TOLERANCE`]. The time that the answer took to arrive is not added.
-    /// So a write may be refused a little early, and is never committed late. `None` before the first answer.
+    /// So a write may be refused a little early, and is never committed late. `None` while the clock is not known.
     pub(super) fn to_server_time(&self, instant: Instant) -> Option<DateTime<Utc>> {
         let sample = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let tolerance = TimeDelta::from_std(CLOCK_TOLERANCE).ok()?;
@@ -60,5 +78,7 @@ mod tests {
         let at = clock.to_server_time(after + Duration::from_secs(1)).unwrap();
         let exact = server + Duration::from_secs(1) - CLOCK_TOLERANCE;
         assert!(exact <= at && at <= exact + (after - before), "{at}");
+        clock.forget();
+        assert_eq!(clock.to_server_time(after), None);
     }
 }

@@ -9,8 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use chrono::{DateTime, Utc};
-use deadpool_postgres::{ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures_util::future::{Either, select};
 use native_tls::TlsConnector;
 use postgres_native_tls::{MakeTlsConnector, set_postgresql_alpn};
@@ -20,7 +19,11 @@ use tokio_postgres::{
     config::{SslMode, SslNegotiation},
 };
 
-use super::{Db, DbError, clock::ServerClock, error};
+use super::{
+    Db, DbError,
+    clock::{CLOCK, ServerClock},
+    error,
+};
 use crate::telemetry;
 
 /// How long the first connection may take while the environment initialises. A database that is
@@ -70,9 +73,9 @@ impl Db {
         };
         let clock = Arc::new(ServerClock::default());
         let of_hook = Arc::clone(&clock);
-        let mut pool = Pool::builder(manager).max_size(size).post_create(Hook::async_fn(move |client, _| {
-            let clock = Arc::clone(&of_hook);
-            Box::pin(async move { read_clock(client, &clock).await.map_err(HookError::Backend) })
+        let mut pool = Pool::builder(manager).max_size(size).post_create(Hook::sync_fn(move |_, _| {
+            of_hook.forget();
+            Ok(())
         }));
         if size > 1 {
             // Of several, one may rest while others are at work. Nothing is frozen where there are
@@ -86,14 +89,23 @@ impl Db {
         Ok(Self { pool, tls, clock, last_used: SystemTime::now().into(), timers: Mutex::default() })
     }
 
-    /// Opens the first connection, so that the first request need not wait for it. When that does
-    /// not work the log says so and the first request tries again.
-    pub async fn warm_up(&self) {
-        match timeout(FIRST_CONNECTION_TIMEOUT, self.pool.get()).await {
-            Ok(Ok(_)) => self.mark_used(),
-            Ok(Err(error)) => telemetry::warn("no database connection at start", &DbError::Connect(error)),
+    /// Opens the first connection, so that the first request need not wait for it, and asks for the server's clock if
+    /// it `writes`. When that does not work the log says so and the first request tries again.
+    pub async fn warm_up(&self, writes: bool) {
+        match timeout(FIRST_CONNECTION_TIMEOUT, self.open_first(writes)).await {
+            Ok(Ok(())) => self.mark_used(),
+            Ok(Err(error)) => telemetry::warn("no database connection at start", &error),
             Err(_) => telemetry::warn("no database connection at start", &DbError::Deadline),
         }
+    }
+
+    async fn open_first(&self, writes: bool) -> Result<(), DbError> {
+        let guard = DiscardOnDrop(Some(self.pool.get().await.map_err(DbError::Connect)?));
+        if writes {
+            self.ask_clock(guard.client()?).await?;
+        }
+        guard.give_back();
+        Ok(())
     }
 
     /// A connection that is alive as far as one can tell.
@@ -102,7 +114,7 @@ impl Db {
         if !self.is_idle() {
             return Ok(client);
         }
-        if let Ok(Ok(())) = timeout(VALIDATION_TIMEOUT, read_clock(&client, &self.clock)).await {
+        if let Ok(Ok(())) = timeout(VALIDATION_TIMEOUT, self.ask_clock(&client)).await {
             self.mark_used();
             return Ok(client);
         }
@@ -153,6 +165,11 @@ impl Db {
         }
     }
 
+    /// Asks for the server's clock, which is also a sign of life.
+    async fn ask_clock(&self, client: &Object) -> Result<(), DbError> {
+        self.clock.read(&client.query_typed(CLOCK, &[]).await.map_err(DbError::Statement)?)
+    }
+
     pub(super) fn mark_used(&self) {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
     }
@@ -162,15 +179,6 @@ impl Db {
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
         last_used.elapsed().map_or(true, |idle| idle > VALIDATE_AFTER_IDLE)
     }
-}
-
-/// Asks for the server's clock, which is also a sign of life.
-async fn read_clock(client: &ClientWrapper, clock: &ServerClock) -> Result<(), tokio_postgres::Error> {
-    let rows = client.query_typed("SELECT clock_timestamp()", &[]).await?;
-    if let Some(row) = rows.first() {
-        clock.set(row.try_get::<_, DateTime<Utc>>(0)?);
-    }
-    Ok(())
 }
 
 /// `config` with bounds on waiting and a name for the server's lists, where it has none.

@@ -21,6 +21,8 @@ pub enum DbError {
     Connect(PoolError),
     /// The statement failed, or its connection did.
     Statement(tokio_postgres::Error),
+    /// The connection was lost before the statement was sent.
+    Unsent(tokio_postgres::Error),
     /// The request's deadline came first.
     Deadline,
     /// A function that always returns a row returned none.
@@ -44,7 +46,7 @@ impl DbError {
         // a write that would have been late.
         const CLASSES: [&str; 6] = ["08", "25", "40", "53", "57", "58"];
         match self {
-            Self::Deadline => true,
+            Self::Deadline | Self::Unsent(_) => true,
             Self::Connect(error) => is_transient_to_connect(error),
             Self::Statement(error) => error.code().is_none_or(|state| {
                 CLASSES.iter().any(|class| state.code().starts_with(class))
@@ -75,10 +77,13 @@ impl DbError {
         error.code().is_some_and(|state| state.code().starts_with("22") || state.code().starts_with("23"))
     }
 
-    /// Whether the server said that the statement changed nothing, so that it may run again on another connection.
+    /// Whether the statement has certainly changed nothing, so that it may run again on another connection.
     /// This is so when its transaction was rolled back in favour of another, could not begin because of the state of
-    /// its session, did not get a lock in time, or was not done in time.
+    /// its session, did not get a lock in time, was not done in time, or was never sent.
     pub(super) fn is_rolled_back(&self) -> bool {
+        if let Self::Unsent(_) = self {
+            return true;
+        }
         let Self::Statement(error) = self else { return false };
         error.code().is_some_and(|state| {
             let of = |class| state.code().starts_with(class);
@@ -89,6 +94,15 @@ impl DbError {
                 || *state == SqlState::QUERY_CANCELED
                 || state.code() == TOO_LATE
         })
+    }
+
+    /// This error of a statement that prepares another: without a connection, the other was not sent.
+    pub(super) fn before_sending(self) -> Self {
+        let is_lost = self.is_lost_connection();
+        match self {
+            Self::Statement(error) if is_lost => Self::Unsent(error),
+            other => other,
+        }
     }
 
     /// Whether the connection was lost, so that the outcome of the statement is unknown.
@@ -169,6 +183,7 @@ impl fmt::Display for DbError {
                  called: invoke the migrate function with {{\"action\": \"up\"}}"
             ),
             Self::Statement(_) => f.write_str("the statement failed"),
+            Self::Unsent(_) => f.write_str("the connection was lost before the statement was sent"),
             Self::Deadline => f.write_str("the deadline came before the database's answer"),
             Self::Outcome(outcome) => {
                 write!(f, "a function of the database answered {outcome:?}, which is not its to answer")
@@ -187,7 +202,7 @@ impl std::error::Error for DbError {
         match self {
             Self::Tls(error) => Some(error),
             Self::Connect(error) => Some(error),
-            Self::Statement(error) => Some(error),
+            Self::Statement(error) | Self::Unsent(error) => Some(error),
             Self::Pool | Self::Deadline | Self::NoRow | Self::Unreadable(_) | Self::Outcome(_) | Self::Unhealthy(_) => {
                 None
             }

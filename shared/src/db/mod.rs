@@ -26,7 +26,7 @@ use tokio_postgres::{
 
 pub use answer::{Answer, Fields};
 pub use clock::CLOCK_TOLERANCE;
-use clock::ServerClock;
+use clock::{CLOCK, ServerClock};
 use connection::{DiscardOnDrop, Timer};
 pub use connection::{tls, with_defaults};
 pub use error::DbError;
@@ -172,10 +172,16 @@ impl Db {
         parameters: &[Parameter<'_>],
         end: Instant,
     ) -> Result<Answer, DbError> {
-        let connected = timeout_at(request_scope::deadline(), self.connection()).await;
-        let client = connected.unwrap_or(Err(DbError::Deadline))?;
-        // Known since the connection was made, which asks for it.
-        let commit_by = self.clock.to_server_time(end).ok_or(DbError::Pool)?;
+        let (client, commit_by) = loop {
+            let connected = timeout_at(request_scope::deadline(), self.connection()).await;
+            let client = connected.unwrap_or(Err(DbError::Deadline))?;
+            if let Some(commit_by) = self.clock.to_server_time(end) {
+                break (client, commit_by);
+            }
+            // A connection that was opened for this request.
+            drop(client);
+            self.clock.read(&self.read_twice(CLOCK, &[]).await.map_err(DbError::before_sending)?)?;
+        };
         // Zero would mean to wait for ever.
         let lock_timeout = end.saturating_duration_since(Instant::now()).as_millis().max(1).to_string();
         let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
@@ -199,23 +205,28 @@ impl Db {
         }
     }
 
-    /// Calls a function that only reads, a second time when the first was of no consequence.
+    /// Calls a function that only reads.
     async fn read_only(&self, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
         let started = Instant::now();
+        let result = self.read_twice(call, parameters).await;
+        request_scope::note_database_time(started.elapsed());
+        result
+    }
+
+    /// Sends a call that changes nothing, a second time when the first was of no consequence.
+    async fn read_twice(&self, call: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, DbError> {
         let deadline = request_scope::deadline();
         let attempt = async || {
             let client = timeout_at(deadline, self.connection()).await.unwrap_or(Err(DbError::Deadline))?;
             self.send(client, call, parameters).await
         };
-        let result = match attempt().await {
+        match attempt().await {
             Err(error) if error.is_rolled_back() || error.is_lost_connection() => {
                 telemetry::warn("a read is repeated", &error);
                 attempt().await
             }
             result => result,
-        };
-        request_scope::note_database_time(started.elapsed());
-        result
+        }
     }
 
     /// Sends a call and waits for its rows until the request's deadline.

@@ -74,7 +74,7 @@ fn age(db: &Db, by: Duration) {
 async fn an_idle_connection_is_used_when_it_answers() {
     let (config, connections) = server(0).await;
     let db = Db::new(&config, 1).unwrap();
-    db.warm_up().await;
+    db.warm_up(true).await;
     age(&db, VALIDATE_AFTER_IDLE * 2);
     drop(db.connection().await.unwrap());
     assert_eq!(connections.load(Ordering::SeqCst), 1);
@@ -84,7 +84,7 @@ async fn an_idle_connection_is_used_when_it_answers() {
 async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
     let (config, connections) = server(1).await;
     let db = Db::new(&config, 1).unwrap();
-    db.warm_up().await;
+    db.warm_up(true).await;
     drop(db.connection().await.unwrap());
     assert_eq!(connections.load(Ordering::SeqCst), 1, "nobody asks while it is in use");
     age(&db, VALIDATE_AFTER_IDLE * 2);
