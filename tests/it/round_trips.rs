@@ -1,5 +1,7 @@
 //! A request that needs the database takes one round trip, and others take none. The tests count on the wire.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use shared::routes::{Access, ROUTES};
 use tests::{
@@ -89,4 +91,21 @@ async fn functions_connect_before_their_first_request_and_stay_connected() {
     assert!(ROUTES.iter().any(|route| route.access == Access::Public));
     api.send(Request::new("GET", "/nowhere")).await;
     assert_eq!(proxy.connections(), 1, "not-found needs no database");
+}
+
+/// A write needs the server's clock, so functions that write ask for it when they start, and no others do.
+#[tokio::test]
+async fn only_functions_that_write_ask_for_the_clock() {
+    let (api, proxy) = watched().await;
+    let start = async |function: &str| {
+        proxy.forget();
+        api.function(function).await.invoke(&json!({})).await.unwrap();
+        proxy.round_trips()
+    };
+    let users_routes = ROUTES.iter().filter(|route| route.access == Access::User);
+    let functions: BTreeMap<_, _> = users_routes.map(|route| (route.function, route.method != "GET")).collect();
+    let connecting = start("get-task").await;
+    for (function, writes) in functions.into_iter().filter(|(function, _)| *function != "get-task") {
+        assert_eq!(start(function).await, connecting + usize::from(writes), "{function}");
+    }
 }
