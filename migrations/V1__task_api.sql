@@ -7,8 +7,8 @@
 -- and counts here, and does not touch the users table. While the row is there, so is the user.
 CREATE TABLE task_api.task_owner (
     user_id {{user_id}} PRIMARY KEY,
-    -- Never fewer than there are: a create adds one, a delete subtracts nothing. A create that meets the
-    -- limit counts the rows and writes the true number here.
+    -- Never fewer than there are: a create adds one, also one that is sent again and creates nothing, and a delete
+    -- subtracts nothing. A create that meets the limit counts the rows, and writes the true number here if there is room.
     tasks   INTEGER NOT NULL DEFAULT 0,
     -- The same of idempotency keys.
     keys    INTEGER NOT NULL DEFAULT 0,
@@ -39,9 +39,7 @@ CREATE INDEX task_user_id_id ON task_api.task (user_id, id);
 -- What a task was created with, so that the same request sent again gets the same answer. The rest
 -- of that answer is in the request itself.
 CREATE TABLE task_api.idempotency_key (
-    -- No foreign key: a trigger deletes the keys of an owner who is deleted. A create has locked the owner's row when
-    -- it writes a key, and checking that it is there is a tenth of a create.
-    user_id     {{user_id}} NOT NULL,
+    user_id     {{user_id}} NOT NULL REFERENCES task_api.task_owner (user_id) ON DELETE CASCADE,
     key         VARCHAR(255) COLLATE "C" NOT NULL,
     -- SHA-256 of title and description.
     fingerprint BYTEA NOT NULL,
@@ -52,39 +50,27 @@ CREATE TABLE task_api.idempotency_key (
     PRIMARY KEY (user_id, key)
 );
 
--- A user may be deleted by Better Auth, whose login has no rights here.
-CREATE FUNCTION task_api.after_owner_delete() RETURNS TRIGGER
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    DELETE FROM task_api.idempotency_key AS k WHERE k.user_id = OLD.user_id;
-    RETURN NULL;
-END
-$$;
-REVOKE EXECUTE ON FUNCTION task_api.after_owner_delete FROM PUBLIC;
-CREATE TRIGGER after_owner_delete AFTER DELETE ON task_api.task_owner
-FOR EACH ROW
-EXECUTE FUNCTION task_api.after_owner_delete();
-
 -- Direct SQL (an administrator's, say) needs to know nothing of task_owner and search_bytes: without a caller,
 -- triggers see to them. The functions set a caller, and do that themselves. What is done in each of their INSERTs and
 -- UPDATEs is as little as can be. So the triggers have no WHEN, which Postgres reads and compiles each time, and their
--- functions no search_path: they run with the rights of whoever writes the row.
+-- functions do not set the search_path: all that they use is qualified, so that an administrator runs nobody else's code.
 CREATE FUNCTION task_api.before_direct_insert() RETURNS TRIGGER
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    IF current_setting('task_api.caller', TRUE) <> '' THEN
+    IF pg_catalog.current_setting('task_api.caller', TRUE) OPERATOR(pg_catalog.<>) '' THEN
         RETURN NEW;
     END IF;
-    IF NEW.user_id::TEXT = '' THEN
+    IF NEW.user_id::pg_catalog.text OPERATOR(pg_catalog.=) '' THEN
         RAISE check_violation USING MESSAGE = 'a user id is not empty';
     END IF;
     -- As many as there may be: the next create counts them. (Counting here would write a version of the
     -- owner's row for each task, which for many in one transaction takes ever longer.)
     INSERT INTO task_api.task_owner AS owner (user_id, tasks) VALUES (NEW.user_id, 2147483647)
-    ON CONFLICT (user_id) DO UPDATE SET tasks = 2147483647 WHERE owner.tasks < 2147483647;
-    NEW.search_bytes := convert_to(lower(NEW.title || chr(31) || COALESCE(NEW.description, '')), 'UTF8');
+    ON CONFLICT (user_id) DO UPDATE SET tasks = 2147483647 WHERE owner.tasks OPERATOR(pg_catalog.<) 2147483647;
+    NEW.search_bytes := pg_catalog.convert_to(
+        pg_catalog.lower(pg_catalog.concat(NEW.title, pg_catalog.chr(31), NEW.description)), 'UTF8'
+    );
     RETURN NEW;
 END
 $$;
@@ -97,17 +83,22 @@ EXECUTE FUNCTION task_api.before_direct_insert();
 CREATE FUNCTION task_api.after_direct_update() RETURNS TRIGGER
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    bytes pg_catalog.bytea;
 BEGIN
-    IF current_setting('task_api.caller', TRUE) <> '' THEN
+    IF pg_catalog.current_setting('task_api.caller', TRUE) OPERATOR(pg_catalog.<>) '' THEN
         RETURN NULL;
     END IF;
-    IF NEW.user_id IS DISTINCT FROM OLD.user_id THEN
-        UPDATE task_api.task_owner AS owner SET tasks = 2147483647 WHERE owner.user_id = NEW.user_id;
+    IF NEW.user_id OPERATOR(pg_catalog.<>) OLD.user_id THEN
+        UPDATE task_api.task_owner AS owner SET tasks = 2147483647
+        WHERE owner.user_id OPERATOR(pg_catalog.=) NEW.user_id;
     END IF;
+    bytes := pg_catalog.convert_to(
+        pg_catalog.lower(pg_catalog.concat(NEW.title, pg_catalog.chr(31), NEW.description)), 'UTF8'
+    );
     UPDATE task_api.task AS task
-    SET search_bytes = made.search_bytes
-    FROM (SELECT convert_to(lower(NEW.title || chr(31) || COALESCE(NEW.description, '')), 'UTF8')) AS made (search_bytes)
-    WHERE task.id = NEW.id AND task.search_bytes <> made.search_bytes;
+    SET search_bytes = bytes
+    WHERE task.id OPERATOR(pg_catalog.=) NEW.id AND task.search_bytes OPERATOR(pg_catalog.<>) bytes;
     RETURN NULL;
 END
 $$;

@@ -10,4 +10,4 @@ BEGIN
 END
 $$;
 DROP TABLE task_api.idempotency_key, task_api.task, task_api.task_owner;
-DROP FUNCTION task_api.before_direct_insert, task_api.after_direct_update, task_api.after_owner_delete;
+DROP FUNCTION task_api.before_direct_insert, task_api.after_direct_update;

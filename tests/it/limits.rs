@@ -36,6 +36,51 @@ async fn keys_are_bounded_in_number() {
     assert_eq!(api.database.value::<i64>("SELECT count(*) FROM idempotency_key WHERE key LIKE 'new-%'").await, 6);
 }
 
+/// At the limit, a new key takes the place of the oldest keys. A request that makes no task removes none.
+#[tokio::test]
+async fn only_a_new_key_takes_the_place_of_old_ones() {
+    let api = Api::new().await.with("MAX_TASKS_PER_USER", "2");
+    api.database.users(&[1]).await;
+    let create = |key: &str| {
+        Request::new("POST", "/api/1/tasks").user(1).header("Idempotency-Key", key).json(json!({ "title": "x" }))
+    };
+    assert_eq!(api.send(create("oldest")).await.status, 201);
+    let others = i64::from(MAX_IDEMPOTENCY_KEYS) - 1;
+    api.database
+        .execute(&format!(
+            r"UPDATE idempotency_key SET created_at = now() - INTERVAL '2 hours';
+              INSERT INTO idempotency_key
+                SELECT 1, 'k' || n, '\x00', n, now() - INTERVAL '1 hour' + n * INTERVAL '1 second' FROM generate_series(1, {others}) AS n;
+              UPDATE task_owner SET keys = {others} + 1, keys_since = now() - INTERVAL '2 hours'"
+        ))
+        .await;
+    let keys = "SELECT count(*) FROM idempotency_key";
+    for (key, status) in [("oldest", 201), ("k1", 422)] {
+        assert_eq!(api.send(create(key)).await.status, status, "{key}");
+        assert_eq!(api.database.value::<i64>(keys).await, others + 1, "{key}");
+    }
+    assert_eq!(api.send(create("new")).await.status, 201);
+    assert_eq!(api.database.value::<i64>(keys).await, others + 2 - 100);
+    let oldest = "SELECT key FROM idempotency_key ORDER BY created_at LIMIT 1";
+    assert_eq!(api.database.value::<String>(oldest).await, "k100");
+    assert_eq!(api.send(create("newer")).await.status, 409);
+    assert_eq!(api.database.value::<i64>(keys).await, others + 2 - 100);
+}
+
+/// A user may have more tasks than the limit: copied ones, or a limit that was lowered. A refusal must not make the count
+/// of them too low for the day on which the limit is raised.
+#[tokio::test]
+async fn a_refused_create_does_not_lower_the_count() {
+    let api = Api::new().await.with("MAX_TASKS_PER_USER", "2");
+    api.database.users(&[1]).await;
+    for _ in 0..5 {
+        api.database.task(1, "x").await;
+    }
+    let create = Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }));
+    assert_eq!(api.send(create).await.status, 409);
+    assert!(api.database.value::<i32>("SELECT tasks FROM task_owner").await >= 5);
+}
+
 /// A key from yesterday has no effect, and the next create removes it.
 #[tokio::test]
 async fn keys_end_after_a_day() {

@@ -38,7 +38,7 @@ async fn every_function_is_guarded_as_the_others() {
         FROM pg_proc AS p
         WHERE p.pronamespace IN ('{RELEASE_SCHEMA}'::REGNAMESPACE, 'task_api'::REGNAMESPACE)
           AND (
-              -- Two triggers of `task` run with the rights of whoever writes a row, and do so in each write.
+              -- Two triggers of `task` run in each write, and qualify all that they use: see the next test.
               (
                   NOT 'search_path=pg_catalog, pg_temp' = ANY (COALESCE(p.proconfig, '{{}}'))
                   AND (p.prosecdef OR p.proname NOT IN ('before_direct_insert', 'after_direct_update'))
@@ -65,6 +65,43 @@ async fn every_function_is_guarded_as_the_others() {
         "SELECT count(*) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper AND pg_has_role(oid, '{role}'::REGROLE, 'USAGE')"
     );
     assert_eq!(database.value::<i64>(&members).await, 0);
+}
+
+/// Somebody who may create operators cannot make an administrator run them who writes tasks directly.
+#[tokio::test]
+async fn direct_writes_run_nobody_elses_code() {
+    let database = Database::migrated().await;
+    database.users(&[1]).await;
+    // Everything that the triggers use, for the types of the columns.
+    for (number, kinds) in
+        ["varchar, text", "text, text", "bytea, bytea", "integer, integer", "bigint, bigint"].into_iter().enumerate()
+    {
+        let (left, right) = kinds.split_once(", ").unwrap();
+        for (operator, result) in [("||", "text"), ("=", "boolean"), ("<>", "boolean"), ("<", "boolean")] {
+            let name = format!("public.hostile_{result}_{number}");
+            let sql = format!(
+                "CREATE OR REPLACE FUNCTION {name}({kinds}) RETURNS {result} LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$;
+                 CREATE OPERATOR public.{operator} (FUNCTION = {name}, LEFTARG = {left}, RIGHTARG = {right})"
+            );
+            database.execute(&sql).await;
+        }
+    }
+    for function in ["lower(text)", "concat(text, text, text)", "convert_to(text, name)", "chr(integer)"] {
+        let sql =
+            format!("CREATE FUNCTION public.{function} RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$");
+        database.execute(&sql).await;
+    }
+    for path in ["public", "public, pg_catalog"] {
+        let write = format!(
+            "BEGIN; SET LOCAL search_path = {path};
+             INSERT INTO task_api.task (user_id, title) VALUES (1, 'A');
+             UPDATE task_api.task SET title = 'B', description = 'C';
+             COMMIT"
+        );
+        database.execute(&write).await;
+        let bytes = r"SELECT bool_and(search_bytes OPERATOR(pg_catalog.=) '\x621f63') FROM task_api.task";
+        assert!(database.value::<bool>(bytes).await, "{path}");
+    }
 }
 
 /// A users table of another owner is left alone, whatever its owner has done to it.

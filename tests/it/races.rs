@@ -153,12 +153,19 @@ async fn deleting_me_races_creating() {
         for user in 100..120 {
             api.database.users(&[user]).await;
             let create = identity.request("POST", user, "").json(json!({ "title": "x" }));
+            let keyed = create.clone().header("Idempotency-Key", "key");
+            if user % 2 == 0 {
+                assert_eq!(api.send(keyed.clone()).await.status, 201, "{identity:?}");
+            }
             let delete = Request::new("DELETE", "/api/users/me").bearer(&identity.token(user));
-            let statuses = together(&api, vec![create.clone(), delete, create]).await;
-            assert_eq!(statuses[1], 200, "{identity:?}");
-            assert!([statuses[0], statuses[2]].iter().all(|status| [201, 401].contains(status)), "{statuses:?}");
+            let statuses = together(&api, vec![create.clone(), keyed.clone(), delete, keyed, create]).await;
+            assert_eq!(statuses[2], 200, "{identity:?}");
+            assert!(statuses.iter().all(|status| [200, 201, 401].contains(status)), "{statuses:?}");
         }
-        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task").await, 0, "{identity:?}");
+        for table in ["task", "idempotency_key", "task_owner"] {
+            let left = format!("SELECT count(*) FROM {table}");
+            assert_eq!(api.database.value::<i64>(&left).await, 0, "{table} {identity:?}");
+        }
     }
 }
 

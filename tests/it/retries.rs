@@ -116,14 +116,13 @@ async fn keys_are_kept_for_a_day_and_go_with_the_next_create() {
     let keys = "SELECT string_agg(key, ' ' ORDER BY key) FROM idempotency_key";
     assert_eq!(api.database.value::<String>(keys).await, "another's new young");
     let counts = "SELECT tasks || ' ' || keys FROM task_owner WHERE user_id = 1";
-    let before: String = api.database.value(counts).await;
-    assert_eq!(before, "4 2");
+    assert_eq!(api.database.value::<String>(counts).await, "4 2");
     for (title, status) in [("young", 201), ("another", 422), ("young", 201)] {
         let again = api.send(create(1, "young", json!({ "title": title }))).await;
         let is_replay = again.header("idempotent-replayed") == Some("true");
         assert_eq!((again.status, is_replay), (status, status == 201));
     }
-    assert_eq!(api.database.value::<String>(counts).await, before, "what is sent again does not count");
+    assert_eq!(api.database.value::<String>(counts).await, "7 5", "bounds, which count what was sent again");
     api.send(Request::new("DELETE", "/api/users/me").user(1)).await;
     assert_eq!(api.database.value::<String>(keys).await, "another's");
 }
@@ -132,7 +131,9 @@ async fn keys_are_kept_for_a_day_and_go_with_the_next_create() {
 async fn the_task_limit_refuses_creates_and_not_replays() {
     let api = api().await.with("MAX_TASKS_PER_USER", "3");
     for key in ["a", "b"] {
-        assert_eq!(api.send(create(1, key, json!({ "title": "x" }))).await.status, 201);
+        for _ in 0..3 {
+            assert_eq!(api.send(create(1, key, json!({ "title": "x" }))).await.status, 201);
+        }
     }
     let another = || Request::new("POST", "/api/1/tasks").user(1).json(json!({ "title": "x" }));
     assert_eq!(api.send(another()).await.status, 201);
@@ -141,7 +142,9 @@ async fn the_task_limit_refuses_creates_and_not_replays() {
         let detail = json!({ "detail": "There are 3 tasks, as many as there may be" });
         assert_eq!((refused.status, refused.json()), (409, detail));
     }
-    assert_eq!(api.send(create(1, "b", json!({ "title": "x" }))).await.status, 201, "it is there already");
+    for _ in 0..4 {
+        assert_eq!(api.send(create(1, "b", json!({ "title": "x" }))).await.status, 201, "it is there already");
+    }
     assert_eq!(api.send(create(2, "c", json!({ "title": "x" }))).await.status, 201, "another has room");
     assert_eq!(tasks(&api).await, 4);
     let task: i64 = api.database.value("SELECT min(id) FROM task").await;

@@ -43,7 +43,7 @@ impl ServerClock {
     /// Stores the time in the answer to [`CLOCK`], which has just arrived.
     pub(super) fn read(&self, rows: &[Row]) -> Result<(), DbError> {
         let row = rows.first().ok_or(DbError::NoRow)?;
-        self.set(row.try_get(0).map_err(DbError::Statement)?);
+        self.set(row.try_get(0).map_err(|_| DbError::Unreadable(0))?);
         Ok(())
     }
 

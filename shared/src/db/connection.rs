@@ -111,16 +111,22 @@ impl Db {
     /// A connection that is alive as far as one can tell.
     pub(super) async fn connection(&self) -> Result<Object, DbError> {
         let client = self.open().await?;
-        if !self.is_idle() {
-            return Ok(client);
-        }
-        if let Ok(Ok(())) = timeout(VALIDATION_TIMEOUT, self.ask_clock(&client)).await {
-            self.mark_used();
-            return Ok(client);
-        }
-        drop(Object::take(client));
-        self.pool.retain(|_, _| false);
-        self.open().await
+        if self.is_idle() { self.validated(client).await } else { Ok(client) }
+    }
+
+    /// The connection if it still works, or else a new one.
+    async fn validated(&self, client: Object) -> Result<Object, DbError> {
+        // It may also be this request that ends while the server does not answer.
+        let guard = DiscardOnDrop(Some(client));
+        let client = if let Ok(Ok(())) = timeout(VALIDATION_TIMEOUT, self.ask_clock(guard.client()?)).await {
+            guard.into_client()?
+        } else {
+            drop(guard);
+            self.pool.retain(|_, _| false);
+            self.open().await?
+        };
+        self.mark_used();
+        Ok(client)
     }
 
     /// A connection of the pool, or a new one. Nothing was sent on it, so trying again is safe; it is of
@@ -219,6 +225,10 @@ impl DiscardOnDrop {
 
     pub(super) fn give_back(mut self) {
         self.0 = None;
+    }
+
+    fn into_client(mut self) -> Result<Object, DbError> {
+        self.0.take().ok_or(DbError::Pool)
     }
 }
 

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::{Object, Pool};
 use postgres_native_tls::MakeTlsConnector;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -172,18 +173,10 @@ impl Db {
         parameters: &[Parameter<'_>],
         end: Instant,
     ) -> Result<Answer, DbError> {
-        let (client, commit_by) = loop {
-            let connected = timeout_at(request_scope::deadline(), self.connection()).await;
-            let client = connected.unwrap_or(Err(DbError::Deadline))?;
-            if let Some(commit_by) = self.clock.to_server_time(end) {
-                break (client, commit_by);
-            }
-            // A connection that was opened for this request.
-            drop(client);
-            self.clock.read(&self.read_twice(CLOCK, &[]).await.map_err(DbError::before_sending)?)?;
-        };
-        // Zero would mean to wait for ever.
-        let lock_timeout = end.saturating_duration_since(Instant::now()).as_millis().max(1).to_string();
+        let (client, commit_by) = self.connection_for_write(end).await?;
+        // Zero would mean to wait for ever, and more than an INTEGER is an error.
+        let lock_timeout = end.saturating_duration_since(Instant::now()).as_millis();
+        let lock_timeout = lock_timeout.clamp(1, i32::MAX.unsigned_abs().into()).to_string();
         let mut all: Vec<Parameter> = Vec::with_capacity(parameters.len() + 3);
         all.push((owner.id(), owner.id().postgres_type()));
         all.extend([(&commit_by as &(dyn ToSql + Sync), Type::TIMESTAMPTZ), (&lock_timeout, Type::TEXT)]);
@@ -191,6 +184,20 @@ impl Db {
         let answer = Answer::of(self.send(client, call, &all).await?)?;
         self.clock.set(answer.field(1)?);
         Ok(answer)
+    }
+
+    /// A connection, and `end` by the clock of its server.
+    async fn connection_for_write(&self, end: Instant) -> Result<(Object, DateTime<Utc>), DbError> {
+        loop {
+            let connected = timeout_at(request_scope::deadline(), self.connection()).await;
+            let client = connected.unwrap_or(Err(DbError::Deadline))?;
+            if let Some(end) = self.clock.to_server_time(end) {
+                return Ok((client, end));
+            }
+            // The connection was opened for this request.
+            drop(client);
+            self.clock.read(&self.read_twice(CLOCK, &[]).await.map_err(DbError::before_sending)?)?;
+        }
     }
 
     /// Whether the database has what routes need, as it was made.

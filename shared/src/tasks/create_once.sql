@@ -34,8 +34,8 @@ BEGIN
             RETURNING 'ok', NULL::TIMESTAMPTZ, t.id, t.created_at INTO answer;
             {{end_write}}
         END IF;
-        -- An earlier request has this key, so this one does not count.
-        UPDATE task_api.task_owner AS o SET tasks = o.tasks - 1, keys = o.keys - 1 WHERE o.user_id = caller;
+        -- An earlier request has this key. This one was counted, and stays so: a second write of the owner's row
+        -- would check its foreign key, and could wait for a delete of the user that waits for this row.
     END IF;
     -- What the earlier request created. It may also have used up the limit.
     SELECT k.* INTO earlier FROM task_api.idempotency_key AS k WHERE k.user_id = caller AND k.key = new_key;

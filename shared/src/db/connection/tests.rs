@@ -39,28 +39,45 @@ fn time() -> Vec<u8> {
     .concat()
 }
 
-/// A server. Its first `silent` connections stop answering after their first use. Returns its address and the number
-/// of connections so far.
-async fn server(silent: usize) -> (Config, Arc<AtomicUsize>) {
+/// What is wrong with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It stops answering after its first use.
+    FallsSilent,
+    /// It is closed instead of answering.
+    Closes,
+}
+
+/// A server with this fault in its first `faulty` connections. Returns its address and the number of connections so
+/// far.
+async fn server_that(fault: Fault, faulty: usize) -> (Config, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let count = Arc::new(AtomicUsize::new(0));
     let connections = Arc::clone(&count);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let is_silent = count.fetch_add(1, Ordering::SeqCst) < silent;
-            tokio::spawn(serve(stream, is_silent));
+            let is_faulty = count.fetch_add(1, Ordering::SeqCst) < faulty;
+            tokio::spawn(serve(stream, is_faulty.then_some(fault)));
         }
     });
     (format!("postgres://u@127.0.0.1:{port}/d?sslmode=disable").parse().unwrap(), connections)
 }
 
-async fn serve(mut stream: TcpStream, is_silent: bool) {
+async fn serve(mut stream: TcpStream, fault: Option<Fault>) {
     let mut buffer = [0; 4096];
     // The first message opens the connection. Every later message is a query for the time.
-    let mut answers = vec![time(), [&AUTHENTICATION_OK[..], &READY_FOR_QUERY].concat()];
+    let mut answers = vec![[&AUTHENTICATION_OK[..], &READY_FOR_QUERY].concat()];
+    if fault != Some(Fault::Closes) {
+        answers.insert(0, time());
+    }
     while let Ok(1..) = stream.read(&mut buffer).await {
-        let answer = answers.pop().unwrap_or_else(|| if is_silent { Vec::new() } else { time() });
+        let answer = match (answers.pop(), fault) {
+            (Some(answer), _) => answer,
+            (None, None) => time(),
+            (None, Some(Fault::FallsSilent)) => continue,
+            (None, Some(Fault::Closes)) => return,
+        };
         stream.write_all(&answer).await.unwrap();
     }
 }
@@ -72,7 +89,7 @@ fn age(db: &Db, by: Duration) {
 
 #[tokio::test]
 async fn an_idle_connection_is_used_when_it_answers() {
-    let (config, connections) = server(0).await;
+    let (config, connections) = server_that(Fault::FallsSilent, 0).await;
     let db = Db::new(&config, 1).unwrap();
     db.warm_up(true).await;
     age(&db, VALIDATE_AFTER_IDLE * 2);
@@ -82,7 +99,7 @@ async fn an_idle_connection_is_used_when_it_answers() {
 
 #[tokio::test]
 async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
-    let (config, connections) = server(1).await;
+    let (config, connections) = server_that(Fault::FallsSilent, 1).await;
     let db = Db::new(&config, 1).unwrap();
     db.warm_up(true).await;
     drop(db.connection().await.unwrap());
@@ -94,9 +111,21 @@ async fn an_idle_connection_that_is_silent_makes_way_for_a_new_one_in_time() {
     assert!(started.elapsed() < VALIDATION_TIMEOUT * 2, "{:?}", started.elapsed());
 }
 
+/// A write whose connections are lost while they are asked for the clock was not sent, so it may be sent again.
+#[tokio::test]
+async fn a_write_without_a_clock_is_not_sent() {
+    let (config, connections) = server_that(Fault::Closes, 2).await;
+    let db = Db::new(&config, 1).unwrap();
+    let end = Instant::now() + Duration::from_secs(1);
+    let error = db.connection_for_write(end).await.unwrap_err();
+    assert!(error.is_rolled_back() && error.is_transient() && !error.is_lost_connection(), "{error:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 2, "the clock is asked for twice");
+    drop(db.connection_for_write(end).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_clock_that_was_set_back_makes_a_connection_idle() {
-    let (config, _) = server(0).await;
+    let (config, _) = server_that(Fault::FallsSilent, 0).await;
     let db = Db::new(&config, 1).unwrap();
     assert!(!db.is_idle());
     *db.last_used.lock().unwrap() = SystemTime::now() + Duration::from_hours(1);
