@@ -23,6 +23,10 @@ async fn functions_may_read_and_write_rows() {
             ))
             .await;
         assert_eq!(granted, ["DELETE", "INSERT", "SELECT", "UPDATE"].map(|right| format!("{role} {right}")).join(", "));
+        let columns = format!(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'task_api.{table}'::REGCLASS AND attacl IS NOT NULL"
+        );
+        assert_eq!(database.value::<i64>(&columns).await, 0, "{table}");
     }
 }
 
