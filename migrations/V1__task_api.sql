@@ -7,10 +7,10 @@
 -- and counts here, and does not touch the users table. While the row is there, so is the user.
 CREATE TABLE task_api.task_owner (
     user_id {{user_id}} PRIMARY KEY,
-    -- Never fewer than there are: a create adds one, also one that is sent again and creates nothing, and a delete
+    -- Never fewer than there are: a create adds one, also one whose key is taken and that creates nothing, and a delete
     -- subtracts nothing. A create that meets the limit counts the rows, and writes the true number here if there is room.
     tasks   INTEGER NOT NULL DEFAULT 0,
-    -- The same of idempotency keys.
+    -- Never fewer idempotency keys than creates have written and not removed.
     keys    INTEGER NOT NULL DEFAULT 0,
     -- No key was created before this; NULL without keys.
     keys_since TIMESTAMPTZ
@@ -90,8 +90,10 @@ BEGIN
         RETURN NULL;
     END IF;
     IF NEW.user_id OPERATOR(pg_catalog.<>) OLD.user_id THEN
+        -- Locks the row also if it says that number already, because a create may be about to write another one.
+        PERFORM FROM task_api.task_owner AS owner WHERE owner.user_id OPERATOR(pg_catalog.=) NEW.user_id FOR NO KEY UPDATE;
         UPDATE task_api.task_owner AS owner SET tasks = 2147483647
-        WHERE owner.user_id OPERATOR(pg_catalog.=) NEW.user_id;
+        WHERE owner.user_id OPERATOR(pg_catalog.=) NEW.user_id AND owner.tasks OPERATOR(pg_catalog.<) 2147483647;
     END IF;
     bytes := pg_catalog.convert_to(
         pg_catalog.lower(pg_catalog.concat(NEW.title, pg_catalog.chr(31), NEW.description)), 'UTF8'

@@ -75,7 +75,7 @@ async fn every_function_is_guarded_as_the_others() {
 #[tokio::test]
 async fn direct_writes_run_nobody_elses_code() {
     let database = Database::migrated().await;
-    database.users(&[1]).await;
+    database.users(&[1, 2]).await;
     // Everything that the triggers use, for the types of the columns.
     for (number, kinds) in
         ["varchar, text", "text, text", "bytea, bytea", "integer, integer", "bigint, bigint"].into_iter().enumerate()
@@ -90,16 +90,26 @@ async fn direct_writes_run_nobody_elses_code() {
             database.execute(&sql).await;
         }
     }
-    for function in ["lower(text)", "concat(text, text, text)", "convert_to(text, name)", "chr(integer)"] {
+    for function in [
+        "lower(text)",
+        "concat(text, text, text)",
+        "convert_to(text, name)",
+        "chr(integer)",
+        "current_setting(text, boolean)",
+    ] {
         let sql =
             format!("CREATE FUNCTION public.{function} RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$");
         database.execute(&sql).await;
     }
+    for kind in ["text", "bytea"] {
+        database.execute(&format!("CREATE DOMAIN public.{kind} AS pg_catalog.{kind} CHECK (FALSE)")).await;
+    }
     for path in ["public", "public, pg_catalog"] {
         let write = format!(
             "BEGIN; SET LOCAL search_path = {path};
-             INSERT INTO task_api.task (user_id, title) VALUES (1, 'A');
+             INSERT INTO task_api.task (user_id, title) VALUES (1, 'A'), (2, 'A');
              UPDATE task_api.task SET title = 'B', description = 'C';
+             UPDATE task_api.task SET user_id = 3 - user_id;
              COMMIT"
         );
         database.execute(&write).await;

@@ -54,7 +54,7 @@ BEGIN
         END IF;
     END IF;
     UPDATE task_api.task_owner AS o
-    -- Without room, only as many tasks were counted as this request may see.
+    -- Without room, the count stopped at max_tasks, and there may be more.
     SET tasks = CASE WHEN is_room THEN owner.tasks ELSE o.tasks END, keys = owner.keys, keys_since = owner.keys_since
     WHERE o.user_id = caller AND (is_room OR o.keys <> owner.keys OR o.keys_since IS DISTINCT FROM owner.keys_since);
     RETURN CASE WHEN is_room THEN 'ok' ELSE 'limit' END;

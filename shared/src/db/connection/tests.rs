@@ -123,6 +123,20 @@ async fn a_write_without_a_clock_is_not_sent() {
     drop(db.connection_for_write(end).await.unwrap());
 }
 
+/// A request may end while an idle connection is asked whether it still works. Nobody gets that connection again.
+#[tokio::test]
+async fn a_connection_is_not_kept_in_the_middle_of_its_check() {
+    let (config, connections) = server_that(Fault::FallsSilent, 1).await;
+    let db = Db::new(&config, 1).unwrap();
+    db.warm_up(true).await;
+    age(&db, VALIDATE_AFTER_IDLE * 2);
+    timeout(VALIDATION_TIMEOUT / 10, db.connection()).await.unwrap_err();
+    let started = Instant::now();
+    drop(db.connection().await.unwrap());
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+    assert!(started.elapsed() < VALIDATION_TIMEOUT, "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn a_clock_that_was_set_back_makes_a_connection_idle() {
     let (config, _) = server_that(Fault::FallsSilent, 0).await;
