@@ -89,8 +89,7 @@ impl Call {
         let columns = "id, title, description, completed, user_id, created_at, updated_at";
         let deadline: DateTime<Utc> = Utc::now() + TimeDelta::seconds(10);
         let (versions, none): (Option<Vec<DateTime<Utc>>>, Option<String>) = (None, None);
-        let (title, yes) = ("Another title", None::<bool>);
-        let no = false;
+        let (title, no, yes) = ("Another title", false, None::<bool>);
         let (sql, parameters): (String, Vec<(&(dyn ToSql + Sync), Type)>) = match (self, plain) {
             (Self::Get, true) => (format!("SELECT {columns} FROM plain_task WHERE id = $1"), vec![(&id, Type::INT8)]),
             (Self::Get, false) => {
