@@ -30,12 +30,7 @@ async fn requests_run_at_once_on_a_connection_each() {
         })
         .collect();
     // All requests wait, and none is done.
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while api.database.value::<i64>(waiting).await < i64::from(AT_ONCE) {
-        api.database.execute("SELECT pg_stat_clear_snapshot()").await;
-        tokio::task::yield_now().await;
-    }
+    api.database.wait_for_all_blocked(AT_ONCE.into()).await;
     api.database.execute("ROLLBACK").await;
     for sent in sent {
         assert_eq!(sent.await.unwrap(), 200);

@@ -170,6 +170,39 @@ async fn deleting_me_races_creating() {
     }
 }
 
+/// A create that is sent again waits for its first one, and the deletion of its user waits for both. The create must
+/// not need anything then that the deletion has: of a deadlock, Better Auth's DELETE would be the victim.
+#[tokio::test]
+async fn a_create_sent_again_does_not_wait_for_the_deletion_of_its_user() {
+    for api in each().await {
+        let identity = api.database.identity;
+        let Some(table) = identity.table() else { continue };
+        let create = own(&api, "POST", "").json(json!({ "title": "x" }));
+        assert_eq!(api.send(create.clone()).await.status, 201, "{identity:?}");
+        let id = identity.sql(1);
+        api.database
+            .execute(&format!(
+                "BEGIN;
+                INSERT INTO idempotency_key (user_id, key, fingerprint, task_id) VALUES ({id}, 'key', '', 1)"
+            ))
+            .await;
+        let again = {
+            let api = Arc::clone(&api);
+            tokio::spawn(async move { api.send(create.header("Idempotency-Key", "key")).await })
+        };
+        api.database.wait_for_blocked().await;
+        let deletion = {
+            let (client, sql) = (api.database.connect_again().await, format!("DELETE FROM {table} WHERE id = {id}"));
+            tokio::spawn(async move { client.unwrap().batch_execute(&sql).await })
+        };
+        api.database.wait_for_all_blocked(2).await;
+        api.database.execute("COMMIT").await;
+        assert_eq!(again.await.unwrap().status, 422, "{identity:?}");
+        deletion.await.unwrap().unwrap();
+        assert_eq!(api.database.value::<i64>("SELECT count(*) FROM task_owner").await, 0, "{identity:?}");
+    }
+}
+
 /// Creates of one user at the same moment. The limit is exact, and a key creates one task.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn creates_at_once_respect_the_limit_and_the_key() {

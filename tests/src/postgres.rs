@@ -163,18 +163,22 @@ impl Database {
 
     /// Waits until a statement in this database waits for a lock.
     pub async fn wait_for_blocked(&self) {
-        let sql = "SELECT EXISTS (
-            SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-        )";
+        self.wait_for_all_blocked(1).await;
+    }
+
+    /// Waits until so many statements in this database wait for locks.
+    pub async fn wait_for_all_blocked(&self, count: i64) {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
         for _ in 0..2000 {
             // Within a transaction, the view would not change.
             self.execute("SELECT pg_stat_clear_snapshot()").await;
-            if self.value(sql).await {
+            if self.value::<i64>(sql).await >= count {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        panic!("nothing waits for a lock");
+        panic!("{count} statements do not wait for locks");
     }
 
     /// Adds users with these ids.
