@@ -91,9 +91,8 @@ BEGIN
     END IF;
     IF NEW.user_id OPERATOR(pg_catalog.<>) OLD.user_id THEN
         -- Locks the row also if it says that number already, because a create may be about to write another one.
-        PERFORM FROM task_api.task_owner AS owner WHERE owner.user_id OPERATOR(pg_catalog.=) NEW.user_id FOR NO KEY UPDATE;
-        UPDATE task_api.task_owner AS owner SET tasks = 2147483647
-        WHERE owner.user_id OPERATOR(pg_catalog.=) NEW.user_id AND owner.tasks OPERATOR(pg_catalog.<) 2147483647;
+        INSERT INTO task_api.task_owner AS owner (user_id, tasks) VALUES (NEW.user_id, 2147483647)
+        ON CONFLICT (user_id) DO UPDATE SET tasks = 2147483647 WHERE owner.tasks OPERATOR(pg_catalog.<) 2147483647;
     END IF;
     bytes := pg_catalog.convert_to(
         pg_catalog.lower(pg_catalog.concat(NEW.title, pg_catalog.chr(31), NEW.description)), 'UTF8'
@@ -105,6 +104,7 @@ BEGIN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION task_api.after_direct_update FROM PUBLIC;
-CREATE TRIGGER after_direct_update AFTER UPDATE OF user_id, title, description ON task_api.task
+-- The capital letter puts it before the trigger of the foreign key, RI_…, which looks for the new owner's row.
+CREATE TRIGGER "After_direct_update" AFTER UPDATE OF user_id, title, description ON task_api.task
 FOR EACH ROW
 EXECUTE FUNCTION task_api.after_direct_update();

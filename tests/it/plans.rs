@@ -3,8 +3,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use shared::routes::{Access, ROUTES};
-use tests::{Api, Request};
+use shared::{
+    db::RELEASE_SCHEMA,
+    routes::{Access, ROUTES},
+    tasks::SORTS,
+};
+use tests::{Api, Request, postgres::Database};
 
 /// Waits until a count has reached `least`. Connections report their counts when they end, at the latest.
 async fn until_it_is(api: &Api, count: &str, least: i64) {
@@ -70,6 +74,28 @@ async fn no_statement_reads_a_table_from_end_to_end() {
     }
     until_it_is(&api, &scans("idx_scan"), indexed + count).await;
     assert_eq!(api.database.value::<i64>(&scans("seq_scan")).await, before);
+}
+
+/// A user has more text than fits into the memory of a sort. An order by another column than the id sorts only ids.
+#[tokio::test]
+async fn a_list_in_another_order_sorts_no_texts() {
+    let database = Database::migrated().await;
+    database.users(&[1]).await;
+    database
+        .execute(
+            "INSERT INTO task (user_id, title, description)
+                 SELECT 1, 'Task ' || number, repeat('\u{1F4DD}', 1000) FROM generate_series(1, 2000) AS number;
+             ANALYZE",
+        )
+        .await;
+    for sort in SORTS {
+        let (column, direction) = sort.strip_prefix('-').map_or((sort, "asc"), |column| (column, "desc"));
+        let list = format!("{RELEASE_SCHEMA}.list_tasks_by_{column}_{direction}(1, NULL, NULL, NULL, NULL, 1800, 50)");
+        let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT YAML) SELECT * FROM {list}");
+        let plan: String = database.value(&explain).await;
+        let written: Vec<_> = plan.lines().filter_map(|line| line.split_once("Temp Written Blocks: ")).collect();
+        assert!(!written.is_empty() && written.iter().all(|(_, blocks)| *blocks == "0"), "{sort}: {plan}");
+    }
 }
 
 /// A user has most of the tasks, and the newest. Finding the user's first task must not read everybody's tasks.

@@ -49,6 +49,7 @@ async fn connected(database: &Database, request: &Request) -> Result<Report, Fai
     let settings = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = ";
     transaction.batch_execute(&format!("{settings}0")).await.map_err(Failure::database)?;
     if *request != Request::Status {
+        schema::become_owner(&transaction).await?;
         schema::check_privileges(&transaction).await?;
         // A second run at the same time waits here.
         schema::lock(&transaction).await.map_err(Failure::overtaken)?;

@@ -2,6 +2,7 @@
 //! tables, and this release's functions. A restore may have lost any of them.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use shared::{auth::UserIds, db::RELEASE_SCHEMA, release::ReleaseSql};
 use tokio_postgres::Transaction;
 
@@ -12,8 +13,11 @@ use crate::{
     users,
 };
 
-/// How long the functions of a superseded release are kept, so that a deployment can be rolled back to it.
-const KEEP_RELEASES: &str = "30 days";
+/// The migrations' user, as one of the routes' logins.
+const CURRENT_USER: &str = "CURRENT_USER";
+
+/// How long the functions of a superseded release are kept, so that a deployment can be rolled back to it. In seconds.
+const KEEP_RELEASES: i64 = 30 * 24 * 60 * 60;
 
 /// The state of this release's functions in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,6 +38,30 @@ pub(crate) enum Guards {
     Ours,
     /// A newer release that was rolled back. Its tables stay.
     OfNewerRelease,
+}
+
+/// Takes the role of the tables' owner, until the end of the transaction. What another login made, the owner could
+/// neither change nor, because of the policies, read.
+pub(crate) async fn become_owner(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let sql = "SELECT
+            quote_ident(r.rolname),
+            CASE WHEN NOT pg_has_role(
+                r.oid, CASE WHEN current_setting('server_version_num')::INTEGER < 160000 THEN 'MEMBER' ELSE 'SET' END
+            ) THEN format('the tables in the schema task_api belong to %I, and %I is not a member of it', r.rolname, current_user) END
+        FROM (
+            SELECT COALESCE(
+                (SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass('task_api.task')),
+                (SELECT n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'task_api')
+            )
+        ) AS task (owner)
+        JOIN pg_catalog.pg_roles AS r ON r.oid = task.owner
+        WHERE r.rolname <> current_user";
+    let Some(row) = transaction.query_opt(sql, &[]).await.map_err(Failure::database)? else { return Ok(()) };
+    let (owner, problem): (String, Option<String>) = (row.get(0), row.get(1));
+    if let Some(problem) = problem {
+        return Err(Failure::Schema(format!("{problem}: migrate as {owner}, or give that schema and its tables away")));
+    }
+    transaction.batch_execute(&format!("SET LOCAL ROLE {owner}")).await.map_err(Failure::database)
 }
 
 /// Checks that the migrations' user may create schemas, because every release creates one.
@@ -94,39 +122,33 @@ pub(crate) async fn ensure(
     let role = &names.role;
     let guards = names.guard_tables();
     // The text of the functions must not depend on who calls them.
-    let functions = ReleaseSql { login: "CURRENT_USER".into(), ..names.clone() }.make_functions();
-    let is_guarded = guards_of == Guards::OfNewerRelease || {
-        let made = comment(transaction, "task_api").await?;
-        let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
-        let now: String = query(transaction, &names.tables_fingerprint()).await?;
-        made.get("fingerprint") == Some(&now.into()) && made.get("text") == Some(&text.into())
-    };
+    let functions = ReleaseSql { logins: vec![CURRENT_USER.into()], ..names.clone() }.make_functions();
+    let is_guarded = guards_of == Guards::OfNewerRelease
+        || comment(transaction, "task_api").await? == guards_comment(transaction, names, &guards).await?;
     let functions_text: String = value(transaction, "SELECT md5($1)", &functions).await?;
     let is_made = comment(transaction, RELEASE_SCHEMA).await?.get("text") == Some(&functions_text.as_str().into())
         && functions_state(transaction, names).await? == State::Present;
     let may_call = is_made && may_call(transaction, names).await?;
     if !is_guarded || !may_call {
-        // Only a member of the role can give functions to it. No login may stay a member.
-        transaction.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await.map_err(Failure::schema)?;
+        transaction.batch_execute(&names.join_role()).await.map_err(Failure::schema)?;
         if is_made && !may_call {
-            transaction.batch_execute(&names.let_login_call()).await.map_err(Failure::schema)?;
+            transaction.batch_execute(&names.let_logins_call()).await.map_err(Failure::schema)?;
         }
         if !is_made {
-            let names = ReleaseSql { login: logins(transaction, names).await?, ..names.clone() };
+            let names = ReleaseSql { logins: logins(transaction, names).await?, ..names.clone() };
             let schema = format!("DROP SCHEMA IF EXISTS {RELEASE_SCHEMA} CASCADE; CREATE SCHEMA {RELEASE_SCHEMA}");
             transaction.batch_execute(&schema).await.map_err(Failure::schema)?;
             transaction.batch_execute(&names.make_functions()).await.map_err(Failure::schema)?;
             let fingerprint: String = query(transaction, &names.fingerprint()).await?;
-            let comment = serde_json::json!({ "fingerprint": fingerprint, "text": functions_text });
+            let comment = json!({ "fingerprint": fingerprint, "text": functions_text });
             set_comment(transaction, RELEASE_SCHEMA, &comment).await?;
         }
         if !is_guarded {
             check_owners(transaction, names).await?;
+            check_policies(transaction, names).await?;
             // Last, because routes wait for the locks that this takes.
             transaction.batch_execute(&guards).await.map_err(Failure::schema)?;
-            let text: String = value(transaction, "SELECT md5($1)", &guards).await?;
-            let fingerprint: String = query(transaction, &names.tables_fingerprint()).await?;
-            let comment = serde_json::json!({ "fingerprint": fingerprint, "text": text });
+            let comment = guards_comment(transaction, names, &guards).await?;
             set_comment(transaction, "task_api", &comment).await?;
         }
         transaction.batch_execute(&format!("REVOKE {role} FROM CURRENT_USER")).await.map_err(Failure::schema)?;
@@ -142,7 +164,7 @@ pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failur
     }
     fix_search_path(transaction).await?;
     // The query does not use the other names.
-    let names = ReleaseSql { role: String::new(), login: String::new(), user_ids: UserIds::default(), users: None };
+    let names = ReleaseSql { role: String::new(), logins: Vec::new(), user_ids: UserIds::default(), users: None };
     functions_state(transaction, &names).await
 }
 
@@ -157,16 +179,15 @@ async fn functions_state(transaction: &Transaction<'_>, names: &ReleaseSql) -> R
     Ok(if is_as_made { State::Present } else { State::Changed })
 }
 
-/// Whether the routes' login may call the functions, and nobody else may who should not.
+/// Whether the routes' logins may call the functions, and nobody else may who should not.
 async fn may_call(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<bool, Failure> {
-    let login = if names.login == "CURRENT_USER" {
-        "CURRENT_USER::REGROLE".into()
-    } else {
-        format!("'{}'::REGROLE", names.login.replace('\'', "''"))
-    };
-    query(
-        transaction,
-        &format!(
+    for login in &names.logins {
+        let login = if login == CURRENT_USER {
+            "CURRENT_USER".to_owned()
+        } else {
+            format!("'{}'::REGROLE", login.replace('\'', "''"))
+        };
+        let sql = format!(
             "SELECT has_schema_privilege({login}, '{RELEASE_SCHEMA}', 'USAGE') AND COALESCE(bool_and(
                 NOT EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
                 AND (NOT p.prosecdef OR p.proowner <> '{role}'::REGROLE OR has_function_privilege({login}, p.oid, 'EXECUTE'))
@@ -174,14 +195,17 @@ async fn may_call(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<b
             FROM pg_catalog.pg_proc AS p
             WHERE p.pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE",
             role = names.role,
-        ),
-    )
-    .await
+        );
+        if !query::<bool>(transaction, &sql).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-/// The routes' login, and other logins that may call this release's functions already: while a password is rotated,
-/// the versions before and after log in as different roles.
-async fn logins(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<String, Failure> {
+/// The routes' logins, and others that may call this release's functions already: while a password is rotated, the
+/// versions before and after log in as different roles.
+async fn logins(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<Vec<String>, Failure> {
     let sql = "SELECT quote_ident(r.rolname)
         FROM pg_catalog.pg_namespace AS n
         CROSS JOIN aclexplode(n.nspacl) AS a
@@ -189,40 +213,39 @@ async fn logins(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<Str
         WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.rolcanlogin AND r.rolname <> CURRENT_USER
         ORDER BY 1";
     let rows = transaction.query(sql, &[&RELEASE_SCHEMA]).await.map_err(Failure::database)?;
-    let mut logins = vec![names.login.clone()];
-    logins.extend(rows.iter().map(|row| row.get(0)).filter(|login| *login != names.login));
-    Ok(logins.join(", "))
+    let mut logins = names.logins.clone();
+    logins.extend(rows.iter().map(|row| row.get(0)).filter(|login| !names.logins.contains(login)));
+    Ok(logins)
 }
 
-/// Marks the functions of other releases as superseded, and removes those that were superseded long ago.
+/// Marks the functions of other releases as superseded, and removes those that were superseded long ago. Leaves those of
+/// another owner alone.
 async fn retire_others(transaction: &Transaction<'_>) -> Result<(), Failure> {
-    let sql = format!(
-        "SELECT nspname::TEXT, COALESCE(
-            (obj_description(oid, 'pg_namespace')::JSONB ->> 'superseded')::TIMESTAMPTZ < CURRENT_TIMESTAMP - INTERVAL '{KEEP_RELEASES}',
-            FALSE
-        ), CURRENT_TIMESTAMP::TEXT
+    let now: i64 = query(transaction, "SELECT extract(epoch FROM CURRENT_TIMESTAMP)::BIGINT").await?;
+    let sql = "SELECT nspname::TEXT
         FROM pg_catalog.pg_namespace
-        WHERE nspname ~ '^task_api_[0-9a-f]{{16}}$'"
-    );
-    for row in transaction.query(&sql, &[]).await.map_err(Failure::database)? {
-        let (name, is_old, now): (String, bool, String) = (row.get(0), row.get(1), row.get(2));
-        let mut comment = comment(transaction, &name).await?;
+        WHERE nspname ~ '^task_api_[0-9a-f]{16}$' AND pg_has_role(nspowner, 'USAGE')";
+    for row in transaction.query(sql, &[]).await.map_err(Failure::database)? {
+        let name: String = row.get(0);
         let is_this = name == RELEASE_SCHEMA;
-        if is_old && !is_this {
-            transaction.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.map_err(Failure::schema)?;
-        } else if is_this && comment.get("superseded").is_some() {
+        let comment = comment(transaction, &name).await?;
+        let superseded = comment.get("superseded").and_then(Value::as_i64);
+        let mut fields = comment.as_object().cloned().unwrap_or_default();
+        match superseded {
             // This release was rolled back to.
-            if let Some(fields) = comment.as_object_mut() {
+            Some(_) if is_this => {
                 fields.remove("superseded");
             }
-            set_comment(transaction, &name, &comment).await?;
-        } else if !is_this
-            && comment.get("superseded").is_none()
-            && let Some(fields) = comment.as_object_mut()
-        {
-            fields.insert("superseded".into(), now.into());
-            set_comment(transaction, &name, &comment).await?;
+            None if !is_this => {
+                fields.insert("superseded".into(), now.into());
+            }
+            Some(at) if at < now - KEEP_RELEASES => {
+                transaction.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.map_err(Failure::schema)?;
+                continue;
+            }
+            _ => continue,
         }
+        set_comment(transaction, &name, &fields.into()).await?;
     }
     Ok(())
 }
@@ -233,28 +256,25 @@ async fn names(transaction: &Transaction<'_>, database: &Database, may_make: boo
     if encoding != "UTF8" {
         return Err(Failure::Schema(format!("the database's encoding is {encoding}: make one with ENCODING 'UTF8'")));
     }
-    // A name in Postgres has at most 63 bytes.
+    // A name in Postgres has at most 63 bytes. This one stands in texts of SQL, so it has only usual characters.
     let role: String = query(
         transaction,
         "SELECT quote_ident(CASE
-            WHEN octet_length('task_api_' || current_database()) <= 63 THEN 'task_api_' || current_database()
+            WHEN octet_length('task_api_' || current_database()) <= 63 AND current_database() ~ '^[A-Za-z0-9_-]+$'
+            THEN 'task_api_' || current_database()
             ELSE 'task_api_' || md5(current_database())
         END)",
     )
     .await?;
-    let login = match database.login.as_deref() {
-        Some(login) => {
-            value(
-                transaction,
-                "SELECT CASE WHEN $1 = CURRENT_USER::TEXT THEN 'CURRENT_USER' ELSE quote_ident($1) END",
-                login,
-            )
-            .await?
-        }
-        None => "CURRENT_USER".to_owned(),
-    };
+    let session: String = query(transaction, "SELECT SESSION_USER::TEXT").await?;
+    let login = value(
+        transaction,
+        "SELECT CASE WHEN $1 = CURRENT_USER::TEXT THEN 'CURRENT_USER' ELSE quote_ident($1) END",
+        database.login.as_deref().unwrap_or(&session),
+    )
+    .await?;
     let users = users::find(transaction, &database.users_table, database.user_ids, may_make).await?;
-    Ok(ReleaseSql { role, login, user_ids: database.user_ids, users })
+    Ok(ReleaseSql { role, logins: vec![login], user_ids: database.user_ids, users })
 }
 
 /// Checks that every owner of tasks is in the users table, before the foreign key is created.
@@ -279,14 +299,42 @@ async fn check_owners(transaction: &Transaction<'_>, names: &ReleaseSql) -> Resu
     )))
 }
 
+/// Checks that no policy but ours opens the tables to the functions.
+async fn check_policies(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<(), Failure> {
+    let sql = format!(
+        "SELECT format('DROP POLICY %I ON task_api.%I', l.polname, c.relname)
+        FROM pg_catalog.pg_policy AS l
+        JOIN pg_catalog.pg_class AS c ON c.oid = l.polrelid
+        WHERE c.relnamespace = to_regnamespace('task_api') AND l.polname NOT IN ('caller', 'without_caller')
+          AND l.polpermissive AND l.polroles && ARRAY[0::OID, '{role}'::REGROLE::OID]
+        ORDER BY 1
+        LIMIT 1",
+        role = names.role
+    );
+    let found = transaction.query_opt(&sql, &[]).await.map_err(Failure::database)?;
+    found.map_or(Ok(()), |row| {
+        let drop: String = row.get(0);
+        Err(Failure::Schema(format!("a policy lets the functions see rows of other users than the caller: run {drop}")))
+    })
+}
+
+/// The comment on the schema of the tables, if they are protected by `guards` and as they are now.
+async fn guards_comment(transaction: &Transaction<'_>, names: &ReleaseSql, guards: &str) -> Result<Value, Failure> {
+    let sql = names.tables_fingerprint();
+    let fingerprint: String = query(transaction, &sql).await?;
+    let text: String = value(transaction, "SELECT md5($1)", guards).await?;
+    let query: String = value(transaction, "SELECT md5($1)", &sql).await?;
+    Ok(json!({ "fingerprint": fingerprint, "query": query, "text": text }))
+}
+
 /// The comment that `up` has written on a schema, as JSON. Null if there is none.
-async fn comment(transaction: &Transaction<'_>, schema: &str) -> Result<serde_json::Value, Failure> {
+async fn comment(transaction: &Transaction<'_>, schema: &str) -> Result<Value, Failure> {
     let sql = "SELECT obj_description(to_regnamespace($1)::OID, 'pg_namespace')";
     let text: Option<String> = value(transaction, sql, schema).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
-async fn set_comment(transaction: &Transaction<'_>, schema: &str, comment: &serde_json::Value) -> Result<(), Failure> {
+async fn set_comment(transaction: &Transaction<'_>, schema: &str, comment: &Value) -> Result<(), Failure> {
     // Only the texts in the JSON can contain a single quote.
     let text = comment.to_string().replace('\'', "''");
     transaction.batch_execute(&format!("COMMENT ON SCHEMA {schema} IS '{text}'")).await.map_err(Failure::schema)

@@ -107,7 +107,14 @@ fn check(row: &Row, configured: &UsersTable, ids: UserIds) -> Result<Users, Stri
         return Err("has no primary key or unique constraint on id, which tasks refer to".into());
     }
     if is("hides_rows") {
-        return Err(format!("hides its rows from {migrator} by row-level security: migrate as its owner, {owner}"));
+        let problem = format!("hides its rows from {migrator} by row-level security");
+        return Err(if owner == migrator {
+            format!(
+                "{problem}: run ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, or migrate as a role with BYPASSRLS"
+            )
+        } else {
+            format!("{problem}: migrate as its owner, {owner}")
+        });
     }
     if !is("may_use") {
         let privileges = "SELECT, UPDATE, DELETE, REFERENCES";

@@ -7,6 +7,22 @@ FROM (
     FROM pg_catalog.pg_proc AS p
     WHERE p.pronamespace = '{{functions}}'::REGNAMESPACE
     UNION ALL
+    -- What the role of the functions may do with them and with their schema. (What logins may do changes while a password
+    -- is rotated.)
+    SELECT concat_ws('|', granted.name, a.privilege_type)
+    FROM (
+        SELECT p.oid::REGPROCEDURE::TEXT, p.proacl
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = '{{functions}}'::REGNAMESPACE
+        UNION ALL
+        SELECT n.nspname, n.nspacl
+        FROM pg_catalog.pg_namespace AS n
+        WHERE n.oid = '{{functions}}'::REGNAMESPACE
+    ) AS granted (name, acl)
+    CROSS JOIN LATERAL aclexplode(granted.acl) AS a
+    JOIN pg_catalog.pg_proc AS health
+        ON health.pronamespace = '{{functions}}'::REGNAMESPACE AND health.proname = 'health' AND health.proowner = a.grantee
+    UNION ALL
     -- The types of what they return.
     SELECT concat_ws('|', c.relname, a.attnum, a.attname, a.atttypid::REGTYPE)
     FROM pg_catalog.pg_class AS c

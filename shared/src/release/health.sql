@@ -4,14 +4,18 @@ CREATE FUNCTION {{functions}}.health() RETURNS TEXT
 LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}}
 AS $$
 DECLARE
-    made CONSTANT JSONB := obj_description('{{functions}}'::REGNAMESPACE, 'pg_namespace');
-    tables_made CONSTANT JSONB := obj_description('task_api'::REGNAMESPACE, 'pg_namespace');
+    -- What `up` noted, in JSON. It is not cast, because somebody may have written another comment.
+    made CONSTANT TEXT := obj_description('{{functions}}'::REGNAMESPACE, 'pg_namespace');
+    tables_made CONSTANT TEXT := obj_description('task_api'::REGNAMESPACE, 'pg_namespace');
+    tables_query CONSTANT TEXT := md5($query${{tables_fingerprint}}$query$);
 BEGIN
     RETURN CASE
-        WHEN made ->> 'fingerprint' IS DISTINCT FROM (
+        WHEN substring(made FROM '"fingerprint":"([^"]*)"') IS DISTINCT FROM (
             {{fingerprint}}
         ) THEN 'the functions are not as they were made: invoke the migrate function with {"action": "up"}'
-        WHEN tables_made ->> 'fingerprint' IS DISTINCT FROM (
+        -- A newer release may have noted the fingerprint of another query.
+        WHEN COALESCE(substring(tables_made FROM '"query":"([^"]*)"'), tables_query) = tables_query
+            AND substring(tables_made FROM '"fingerprint":"([^"]*)"') IS DISTINCT FROM (
             {{tables_fingerprint}}
         ) THEN 'the policies of the tables are not as they were made: invoke the migrate function with {"action": "up"}'
         WHEN EXISTS (
@@ -23,9 +27,9 @@ BEGIN
             WHERE r.rolcanlogin AND NOT r.rolsuper
               -- Since version 16, the creator of a role keeps ADMIN OPTION on it. That alone gives no access.
               AND (
-                  pg_has_role(r.oid, CURRENT_USER::REGROLE, 'USAGE')
+                  pg_has_role(r.oid, CURRENT_USER, 'USAGE')
                   OR pg_has_role(
-                      r.oid, CURRENT_USER::REGROLE,
+                      r.oid, CURRENT_USER,
                       CASE WHEN current_setting('server_version_num')::INTEGER < 160000 THEN 'MEMBER' ELSE 'SET' END
                   )
               )
@@ -36,9 +40,10 @@ BEGIN
               AND (
                   EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
                   OR NOT has_function_privilege(CURRENT_USER, p.oid, 'EXECUTE')
-                  OR (p.proowner = CURRENT_USER::REGROLE AND p.prosecdef AND NOT has_function_privilege(SESSION_USER, p.oid, 'EXECUTE'))
+                  OR (p.proowner = quote_ident(CURRENT_USER)::REGROLE AND p.prosecdef AND NOT has_function_privilege(SESSION_USER, p.oid, 'EXECUTE'))
               )
         ) THEN 'a function may be called by everybody, or not by this login'
+        ELSE {{functions}}.users_problem()
     END;
 END
 $$;

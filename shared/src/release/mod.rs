@@ -51,7 +51,8 @@ const SEARCH_BYTES: &str = "convert_to(lower(new_title || chr(31) || COALESCE(ne
 const NO_OLD_KEYS: &str = "(o.keys_since >= CURRENT_TIMESTAMP - INTERVAL '24 hours') IS NOT FALSE";
 
 /// The names of the functions in [`ACCESS`].
-const ACCESS_NAMES: &str = "'user_exists', 'user_lock', 'user_get', 'user_update', 'user_delete', 'missing_reason'";
+const ACCESS_NAMES: &str = "'user_exists', 'user_lock', 'user_get', 'user_update', 'user_delete', 'users_problem', \
+                            'missing_reason'";
 
 /// The queries that show whether somebody changed what `up` made.
 const FINGERPRINT: &str = include_str!("fingerprint.sql");
@@ -62,8 +63,8 @@ const TABLES_FINGERPRINT: &str = include_str!("tables_fingerprint.sql");
 pub struct ReleaseSql {
     /// The role that the functions belong to.
     pub role: String,
-    /// The role that routes log in as: quoted, or `CURRENT_USER`. Several roles are separated by commas.
-    pub login: String,
+    /// The roles that routes log in as: quoted, or `CURRENT_USER`.
+    pub logins: Vec<String>,
     /// The kind of ids that users have.
     pub user_ids: UserIds,
     /// The users table. `None` if there is none.
@@ -136,6 +137,12 @@ impl ReleaseSql {
         self.fill(include_str!("role.sql"))
     }
 
+    /// Makes the migrations' user a member of this role. No login may stay a member.
+    #[must_use]
+    pub fn join_role(&self) -> String {
+        self.fill(include_str!("join_role.sql"))
+    }
+
     /// Creates the protection of the tables: the foreign key to the users table, row-level security, and the role's
     /// privileges.
     #[must_use]
@@ -158,12 +165,12 @@ impl ReleaseSql {
                 sql.push_str(&self.fill(&text));
             }
         }
-        sql + &self.let_login_call()
+        sql + &self.let_logins_call()
     }
 
-    /// Sets the owners of the functions, and lets the login call them. Other logins keep the right to call them.
+    /// Sets the owners of the functions, and lets the logins call them. Other logins keep the right to call them.
     #[must_use]
-    pub fn let_login_call(&self) -> String {
+    pub fn let_logins_call(&self) -> String {
         self.fill(include_str!("privileges.sql"))
     }
 
@@ -176,11 +183,13 @@ impl ReleaseSql {
     /// A query for the fingerprint of the tables' protection as it is now.
     #[must_use]
     pub fn tables_fingerprint(&self) -> String {
-        self.fill(TABLES_FINGERPRINT)
+        // As in `health.sql`, where its text is compared.
+        self.fill(TABLES_FINGERPRINT.trim())
     }
 
     fn fill(&self, text: &str) -> String {
-        let Self { role, login, user_ids, users } = self;
+        let Self { role, logins, user_ids, users } = self;
+        let quoted_logins: Vec<_> = logins.iter().map(|login| format!("'{}'", login.replace('\'', "''"))).collect();
         let is = |is: bool| if is { "TRUE" } else { "FALSE" };
         let users = users.as_ref();
         let task = |form: fn(&str, &str) -> String| {
@@ -202,7 +211,8 @@ impl ReleaseSql {
             .replace("{{functions}}", RELEASE_SCHEMA)
             .replace("{{access}}", ACCESS_NAMES)
             .replace("{{role}}", role)
-            .replace("{{login}}", login)
+            .replace("{{logins}}", &logins.join(", "))
+            .replace("{{quoted_logins}}", &quoted_logins.join(", "))
             .replace("{{user_id}}", user_ids.sql_type())
             .replace("{{max_keys}}", &MAX_IDEMPOTENCY_KEYS.to_string())
             .replace("{{users}}", users.map_or("", |users| &users.table))
@@ -230,8 +240,14 @@ mod tests {
             updated_at: None,
         };
         for users in [Some(users), None] {
-            let names = ReleaseSql { role: column(), login: column(), user_ids: UserIds::Text, users };
-            let texts = [names.make_role(), names.guard_tables(), names.make_functions(), names.fingerprint()];
+            let names = ReleaseSql { role: column(), logins: vec![column()], user_ids: UserIds::Text, users };
+            let texts = [
+                names.make_role(),
+                names.join_role(),
+                names.guard_tables(),
+                names.make_functions(),
+                names.fingerprint(),
+            ];
             for text in texts.into_iter().chain([names.tables_fingerprint()]) {
                 assert!(!text.contains("{{") && !text.is_empty(), "{text}");
             }

@@ -43,7 +43,19 @@ impl Sort {
         let (direction, beyond) = if self.descending { ("desc", "<") } else { ("asc", ">") };
         // In the order of ids, a page begins or ends at its cursor.
         let bound = |descending| if self == (Self { key: Key::Id, descending }) { "after_id" } else { "NULL" };
-        sql.replace("{{column}}", self.key.column())
+        // In the order of ids, an index has the page, and nothing is sorted. Otherwise only ids are sorted, and the tasks of
+        // the page are read after that: the whole texts of all tasks of a user do not fit into the memory of a sort.
+        let (begin_ids, end_ids) = if self.key == Key::Id {
+            ("", "")
+        } else {
+            (
+                "t.user_id = caller AND t.id = ANY (ARRAY(SELECT t.id FROM task_api.task AS t WHERE",
+                "))\n    ORDER BY {{value}} {{direction}}, t.id {{direction}}",
+            )
+        };
+        sql.replace("{{begin_ids}}", begin_ids)
+            .replace("{{end_ids}}", end_ids)
+            .replace("{{column}}", self.key.column())
             .replace("{{value}}", &self.key.sorted_by(&format!("t.{}", self.key.column())))
             .replace("{{after}}", &self.key.sorted_by("after"))
             .replace("{{direction}}", direction)

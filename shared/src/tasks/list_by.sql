@@ -22,7 +22,7 @@ BEGIN
     RETURN QUERY
     SELECT {{found_task}}
     FROM task_api.task AS t
-    WHERE t.user_id = caller
+    WHERE {{begin_ids}} t.user_id = caller
       AND t.id >= least
       AND t.id <= greatest
       AND (after_id IS NULL OR ({{value}}, t.id) {{beyond}} ({{after}}, after_id))
@@ -30,7 +30,8 @@ BEGIN
       AND (bytes IS NULL OR position(bytes IN t.search_bytes) > 0)
     ORDER BY {{value}} {{direction}}, t.id {{direction}}
     OFFSET skip
-    LIMIT page;
+    LIMIT page
+    {{end_ids}};
     IF NOT FOUND AND NOT {{functions}}.user_exists() THEN
         answer.outcome := 'no_user';
         RETURN NEXT answer;

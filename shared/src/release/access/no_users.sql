@@ -1,5 +1,5 @@
 -- The functions of users.sql for a deployment without a users table: every user that a token names exists. Nothing
--- calls the last three, because the routes of users do not exist then.
+-- calls user_get, user_update and user_delete, because the routes of users do not exist then.
 CREATE FUNCTION {{functions}}.user_exists() RETURNS BOOLEAN
 LANGUAGE sql STABLE SECURITY DEFINER {{search_path}}
 AS 'SELECT TRUE';
@@ -26,3 +26,7 @@ AS 'BEGIN is_there := FALSE; END';
 CREATE FUNCTION {{functions}}.user_delete() RETURNS BOOLEAN
 LANGUAGE sql STABLE SECURITY DEFINER {{search_path}}
 AS 'SELECT FALSE';
+
+CREATE FUNCTION {{functions}}.users_problem() RETURNS TEXT
+LANGUAGE sql STABLE SECURITY DEFINER {{search_path}}
+AS 'SELECT NULL::TEXT';

@@ -74,3 +74,20 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+
+-- What keeps these functions from the users table. NULL when nothing does.
+CREATE FUNCTION {{functions}}.users_problem() RETURNS TEXT
+LANGUAGE plpgsql STABLE SECURITY DEFINER {{search_path}}
+AS $$
+BEGIN
+    -- Without a caller, this finds no row, and fails where a route would.
+    PERFORM FROM {{functions}}.user_get();
+    IF NOT (has_table_privilege('{{users}}', 'UPDATE') AND has_table_privilege('{{users}}', 'DELETE')) THEN
+        RETURN format('%I may not change {{users}}', CURRENT_USER);
+    END IF;
+    RETURN NULL;
+EXCEPTION
+    WHEN undefined_table OR undefined_column OR cannot_coerce OR insufficient_privilege THEN
+        RETURN SQLERRM;
+END
+$$;
