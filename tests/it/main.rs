@@ -21,6 +21,7 @@ mod limits;
 mod list;
 mod lost_connections;
 mod migrations;
+mod owners;
 mod ownership;
 mod plans;
 mod pooler;

@@ -248,7 +248,7 @@ async fn functions_of_other_releases_stay_for_a_while() {
     database
         .execute(&format!(
             r#"CREATE SCHEMA {before}; COMMENT ON SCHEMA {before} IS '{{"fingerprint": "x"}}';
-            CREATE SCHEMA {old}; COMMENT ON SCHEMA {old} IS '{{"fingerprint": "x", "superseded": "2020-01-01T00:00:00Z"}}';
+            CREATE SCHEMA {old}; COMMENT ON SCHEMA {old} IS '{{"fingerprint": "x", "superseded": 1577836800}}';
             CREATE SCHEMA task_api_of_somebody_else"#
         ))
         .await;

@@ -49,10 +49,10 @@ pub(crate) async fn become_owner(transaction: &Transaction<'_>) -> Result<(), Fa
                 r.oid, CASE WHEN current_setting('server_version_num')::INTEGER < 160000 THEN 'MEMBER' ELSE 'SET' END
             ) THEN format('the tables in the schema task_api belong to %I, and %I is not a member of it', r.rolname, current_user) END
         FROM (
-            SELECT COALESCE(
-                (SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.oid = to_regclass('task_api.task')),
-                (SELECT n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'task_api')
-            )
+            SELECT COALESCE(c.relowner, n.nspowner)
+            FROM pg_catalog.pg_namespace AS n
+            LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'task'
+            WHERE n.nspname = 'task_api'
         ) AS task (owner)
         JOIN pg_catalog.pg_roles AS r ON r.oid = task.owner
         WHERE r.rolname <> current_user";
