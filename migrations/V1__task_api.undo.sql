@@ -4,7 +4,7 @@ DO $$
 DECLARE
     release RECORD;
 BEGIN
-    FOR release IN SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname ~ '^task_api_[0-9a-f]{16}$' LOOP
+    FOR release IN SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname ~ '^task_api_[0-9a-f]{16}$' AND pg_has_role(nspowner, 'USAGE') LOOP
         EXECUTE format('DROP SCHEMA %I CASCADE', release.nspname);
     END LOOP;
 END

@@ -88,7 +88,8 @@ async fn fill(database: &Database, title: &str, description: &str) -> Result<()>
     let user = r#"INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, 'A', 'a@example.com', TRUE)"#;
     client.execute(user, &[&USER]).await.context("the user")?;
     let tasks = "INSERT INTO task_api.task (user_id, title, description)
-        SELECT $1, $2, $3 FROM generate_series(1, $4::bigint)";
+        SELECT $1, left($2, -5) || lpad((number * 7919 % 100000)::text, 5, '0'), $3
+        FROM generate_series(1, $4::bigint) AS number";
     client
         .execute(tasks, &[&USER, &title, &description, &i64::try_from(TASKS).context("a number of tasks")?])
         .await

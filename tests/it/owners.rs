@@ -102,12 +102,16 @@ async fn a_users_table_that_forces_its_policies_is_named() {
 async fn names_may_have_any_characters() {
     let server: Config = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL").parse().unwrap();
     let admin = connect(&server).await;
+    let version = "SELECT current_setting('server_version_num')::INTEGER";
+    let version: i32 = admin.query_one(version, &[]).await.unwrap().get(0);
+    // Before version 16, the login has to inherit the rights of the role that it makes.
+    let inherit = if version < 160_000 { "INHERIT" } else { "NOINHERIT" };
     for (name, encoded) in [("MyApp", "MyApp"), ("o'b %s $$ \"x\" ü", "o%27b%20%25s%20%24%24%20%22x%22%20%C3%BC")] {
         let name = format!("{name} {}", std::process::id()).replace("MyApp ", "MyApp-");
         let encoded = format!("{encoded}%20{}", std::process::id()).replace("MyApp%20", "MyApp-");
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
         for sql in [
-            format!("CREATE ROLE {quoted} LOGIN CREATEROLE PASSWORD '{PASSWORD}'"),
+            format!("CREATE ROLE {quoted} LOGIN CREATEROLE {inherit} PASSWORD '{PASSWORD}'"),
             format!("CREATE DATABASE {quoted} OWNER {quoted}"),
         ] {
             admin.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
@@ -125,4 +129,95 @@ async fn names_may_have_any_characters() {
         assert_eq!(down["version"], 0, "{name}");
         admin.batch_execute(&format!("DROP DATABASE {quoted} WITH (FORCE)")).await.unwrap();
     }
+}
+
+/// Functions and operators in `public` do not run with the rights of the login that migrates, which may be a superuser.
+#[tokio::test]
+async fn up_runs_nobody_elses_code() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let mut sql = String::new();
+    for (function, result) in [
+        ("quote_ident(name)", "text"),
+        ("format(text, name)", "text"),
+        ("format(text, name, name)", "text"),
+        ("has_database_privilege(name, text)", "boolean"),
+        ("matches(name, text)", "boolean"),
+        ("matches(name, name)", "boolean"),
+        ("matches(text, name)", "boolean"),
+        ("md5(varchar)", "text"),
+    ] {
+        let body = "LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$;\n";
+        sql += &format!("CREATE FUNCTION public.{function} RETURNS {result} {body}");
+    }
+    for (left, right) in [("name", "text"), ("name", "name"), ("text", "name")] {
+        for operator in ["=", "<>", "~", "||"] {
+            sql += &format!(
+                "CREATE OPERATOR public.{operator} (FUNCTION = public.matches, LEFTARG = {left}, RIGHTARG = {right});\n"
+            );
+        }
+    }
+    database.execute(&sql).await;
+    let owner_url = database.url_of_owner_at(port());
+    for url in [owner_url.clone(), database.url(), owner_url.clone()] {
+        assert_eq!(tests::migrate(&url, &[]).await.unwrap()["functions"], "present");
+    }
+    let adopt = tests::migrate_with(&owner_url, &json!({ "action": "adopt", "dry_run": true })).await.unwrap_err();
+    assert!(adopt.to_string().contains("there is no table task or tasks"), "{adopt}");
+    let down = tests::migrate_with(&owner_url, &json!({ "action": "down", "to": 0 })).await.unwrap();
+    assert_eq!(down["version"], 0);
+}
+
+/// Somebody who may make schemas knows the name of the next release's.
+#[tokio::test]
+async fn functions_that_somebody_else_made_are_not_ours() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let (url, name) = (database.url_of_owner_at(port()), database.name().to_owned());
+    let other = format!("{name}_other");
+    database.execute(&format!("CREATE ROLE {other}; CREATE SCHEMA {RELEASE_SCHEMA} AUTHORIZATION {other}")).await;
+    let message = refused(&url).await;
+    assert!(message.contains(&format!("{RELEASE_SCHEMA} belongs to {other}")), "{message}");
+    database.execute(&format!("DROP SCHEMA {RELEASE_SCHEMA}")).await;
+    tests::migrate(&url, &[]).await.unwrap();
+    // Privileges of everybody that another role has granted.
+    let grant = format!(
+        "GRANT USAGE ON SCHEMA task_api TO {other}; GRANT SELECT ON task_api.task TO {other} WITH GRANT OPTION;
+         SET ROLE {other}; GRANT SELECT ON task_api.task TO PUBLIC; RESET ROLE"
+    );
+    database.execute(&grant).await;
+    let message = refused(&url).await;
+    assert!(message.contains(&format!("have {other} run REVOKE ALL ON task_api.task FROM PUBLIC")), "{message}");
+    // A view of somebody else's in our schema is none of our business.
+    database
+        .execute(&format!(
+            "DROP OWNED BY {other}; CREATE VIEW task_api.report AS SELECT count(*) FROM task_api.task;
+             ALTER TABLE task_api.task DISABLE ROW LEVEL SECURITY"
+        ))
+        .await;
+    tests::migrate(&url, &[]).await.unwrap();
+    // The functions must not be in a role whose policies show more.
+    let role = database.functions_role().await;
+    let api = Api::over(database, &url);
+    for (change, status) in [("GRANT pg_monitor TO", 503), ("REVOKE pg_monitor FROM", 200)] {
+        api.database.execute(&format!("{change} {role}")).await;
+        assert_eq!(api.send(Request::new("GET", "/health")).await.status, status, "{change}");
+    }
+}
+
+/// Another login may have another search path, and finds the users table that was found at first.
+#[tokio::test]
+async fn the_users_table_stays_the_same() {
+    let database = Database::empty().await;
+    database.give_away().await;
+    let (url, name) = (database.url_of_owner_at(port()), database.name().to_owned());
+    database
+        .execute(&format!("CREATE SCHEMA app AUTHORIZATION {name}; ALTER ROLE {name} SET search_path = app, public"))
+        .await;
+    tests::migrate(&url, &[]).await.unwrap();
+    tests::migrate(&database.url(), &[("DATABASE_URL", &url)]).await.unwrap();
+    let tables: String = database
+        .value("SELECT string_agg(oid::REGCLASS::TEXT, ' ') FROM pg_class WHERE relname = 'user' AND relkind = 'r'")
+        .await;
+    assert_eq!(tables, "app.\"user\"");
 }

@@ -150,8 +150,6 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
         let parts: Vec<_> = name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect();
         found.extend(query::find_table(transaction, &parts.join("."), FIND).await?);
     }
-    // From here on, objects that others have created in the table's schema cannot be called by their bare names.
-    query::fix_search_path(transaction).await?;
     let row = match found.as_slice() {
         [row] => row,
         [] => return fail(format!("there is no table {}: name it with \"from\"", candidates.join(" or "))),
@@ -162,7 +160,9 @@ async fn find(transaction: &Transaction<'_>, from: Option<&str>) -> Result<Sourc
         return fail(format!("{migrator} may not read {table}: run GRANT SELECT ON {table} TO \"{migrator}\""));
     }
     if row.get("hides_rows") {
-        return fail(format!("{table} hides rows from {migrator} by row-level security: migrate as its owner"));
+        return fail(format!(
+            "{table} hides rows from {migrator} by row-level security: have an administrator run ALTER ROLE \"{migrator}\" BYPASSRLS"
+        ));
     }
     Ok(Source { table, columns: query::columns(row) })
 }

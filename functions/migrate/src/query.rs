@@ -7,7 +7,8 @@ use tokio_postgres::{
 
 use crate::failure::Failure;
 
-/// From here on, every name is qualified. The search path affects what Postgres prints, and so the fingerprints.
+/// From here on, only Postgres's own functions and operators have no schema in their names. The search path also affects
+/// what Postgres prints, and so the fingerprints.
 pub(crate) async fn fix_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
     transaction.batch_execute("SET LOCAL search_path = pg_catalog, pg_temp").await.map_err(Failure::database)
 }
@@ -52,15 +53,18 @@ pub(crate) fn columns(row: &Row) -> Vec<(String, String)> {
     names.into_iter().zip(types).collect()
 }
 
-/// Finds a table on the search path by its quoted name, and runs a query about it. While the query runs, the search
-/// path has only Postgres's own functions and operators.
+/// Goes back to the login's own search path, for names that a person has written. Nothing else may be called then.
+pub(crate) async fn use_own_search_path(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    transaction.batch_execute("SET LOCAL search_path TO DEFAULT").await.map_err(Failure::database)
+}
+
+/// Finds a table on the login's search path by its quoted name, and runs a query about it.
 pub(crate) async fn find_table(transaction: &Transaction<'_>, name: &str, sql: &str) -> Result<Option<Row>, Failure> {
+    use_own_search_path(transaction).await?;
     let number = first_row(transaction, "SELECT pg_catalog.to_regclass($1)::pg_catalog.OID", name).await?;
-    let Some(number) = number.and_then(|row| row.get::<_, Option<u32>>(0)) else { return Ok(None) };
     fix_search_path(transaction).await?;
-    let row = first_row(transaction, &sql.replace("{{columns}}", COLUMNS), &number.to_string()).await?;
-    transaction.batch_execute("SET LOCAL search_path TO DEFAULT").await.map_err(Failure::database)?;
-    Ok(row)
+    let Some(number) = number.and_then(|row| row.get::<_, Option<u32>>(0)) else { return Ok(None) };
+    first_row(transaction, &sql.replace("{{columns}}", COLUMNS), &number.to_string()).await
 }
 
 /// The first row of a query with a text parameter, if there is a row.

@@ -11,6 +11,7 @@ use crate::{
     adopt,
     connection::{Connection, Database},
     failure::Failure,
+    query,
     report::{Report, Step},
     request::Request,
     schema::{self, Guards},
@@ -48,6 +49,8 @@ async fn connected(database: &Database, request: &Request) -> Result<Report, Fai
     // whole time of the run.
     let settings = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = ";
     transaction.batch_execute(&format!("{settings}0")).await.map_err(Failure::database)?;
+    // First of all: under another search path, functions of somebody else could run with the rights of this login.
+    query::fix_search_path(&transaction).await?;
     if *request != Request::Status {
         schema::become_owner(&transaction).await?;
         schema::check_privileges(&transaction).await?;

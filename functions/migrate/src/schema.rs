@@ -9,7 +9,7 @@ use tokio_postgres::Transaction;
 use crate::{
     connection::Database,
     failure::Failure,
-    query::{first_row, fix_search_path, query, value},
+    query::{first_row, query, value},
     users,
 };
 
@@ -47,19 +47,22 @@ pub(crate) async fn become_owner(transaction: &Transaction<'_>) -> Result<(), Fa
             quote_ident(r.rolname),
             CASE WHEN NOT pg_has_role(
                 r.oid, CASE WHEN current_setting('server_version_num')::INTEGER < 160000 THEN 'MEMBER' ELSE 'SET' END
-            ) THEN format('the tables in the schema task_api belong to %I, and %I is not a member of it', r.rolname, current_user) END
+            ) THEN format('the tables in the schema task_api belong to %I, and %I is not a member of it', r.rolname, current_user) END,
+            quote_ident(current_user)
         FROM (
             SELECT COALESCE(c.relowner, n.nspowner)
             FROM pg_catalog.pg_namespace AS n
-            LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'task'
+            LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = 'task' AND c.relkind = 'r'
             WHERE n.nspname = 'task_api'
         ) AS task (owner)
         JOIN pg_catalog.pg_roles AS r ON r.oid = task.owner
         WHERE r.rolname <> current_user";
     let Some(row) = transaction.query_opt(sql, &[]).await.map_err(Failure::database)? else { return Ok(()) };
-    let (owner, problem): (String, Option<String>) = (row.get(0), row.get(1));
+    let (owner, problem, login): (String, Option<String>, String) = (row.get(0), row.get(1), row.get(2));
     if let Some(problem) = problem {
-        return Err(Failure::Schema(format!("{problem}: migrate as {owner}, or give that schema and its tables away")));
+        return Err(Failure::Schema(format!(
+            "{problem}: migrate as {owner}, or have an administrator run REASSIGN OWNED BY {owner} TO {login}"
+        )));
     }
     transaction.batch_execute(&format!("SET LOCAL ROLE {owner}")).await.map_err(Failure::database)
 }
@@ -117,7 +120,6 @@ pub(crate) async fn ensure(
     names: &ReleaseSql,
     guards_of: Guards,
 ) -> Result<(), Failure> {
-    fix_search_path(transaction).await?;
     transaction.batch_execute(&names.make_role()).await.map_err(Failure::schema)?;
     let role = &names.role;
     let guards = names.guard_tables();
@@ -126,7 +128,8 @@ pub(crate) async fn ensure(
     let is_guarded = guards_of == Guards::OfNewerRelease
         || comment(transaction, "task_api").await? == guards_comment(transaction, names, &guards).await?;
     let functions_text: String = value(transaction, "SELECT md5($1)", &functions).await?;
-    let is_made = comment(transaction, RELEASE_SCHEMA).await?.get("text") == Some(&functions_text.as_str().into())
+    let is_made = are_functions_ours(transaction, names).await?
+        && comment(transaction, RELEASE_SCHEMA).await?.get("text") == Some(&functions_text.as_str().into())
         && functions_state(transaction, names).await? == State::Present;
     let may_call = is_made && may_call(transaction, names).await?;
     if !is_guarded || !may_call {
@@ -148,6 +151,7 @@ pub(crate) async fn ensure(
             check_policies(transaction, names).await?;
             // Last, because routes wait for the locks that this takes.
             transaction.batch_execute(&guards).await.map_err(Failure::schema)?;
+            check_public(transaction).await?;
             let comment = guards_comment(transaction, names, &guards).await?;
             set_comment(transaction, "task_api", &comment).await?;
         }
@@ -162,7 +166,6 @@ pub(crate) async fn state(transaction: &Transaction<'_>) -> Result<State, Failur
     if !there {
         return Ok(State::Missing);
     }
-    fix_search_path(transaction).await?;
     // The query does not use the other names.
     let names = ReleaseSql { role: String::new(), logins: Vec::new(), user_ids: UserIds::default(), users: None };
     functions_state(transaction, &names).await
@@ -299,6 +302,44 @@ async fn check_owners(transaction: &Transaction<'_>, names: &ReleaseSql) -> Resu
     )))
 }
 
+/// Whether the functions of this release belong to the migrations' user and to the role, if there are any. Somebody else
+/// could have made them, with a comment that says that they are ours.
+async fn are_functions_ours(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<bool, Failure> {
+    let sql = "SELECT quote_ident(pg_get_userbyid(nspowner)) FROM pg_catalog.pg_namespace
+        WHERE nspname = $1 AND pg_get_userbyid(nspowner) <> CURRENT_USER";
+    if let Some(row) = first_row(transaction, sql, RELEASE_SCHEMA).await? {
+        let owner: String = row.get(0);
+        return Err(Failure::Schema(format!(
+            "the schema {RELEASE_SCHEMA} belongs to {owner}: have an administrator run DROP SCHEMA {RELEASE_SCHEMA} CASCADE"
+        )));
+    }
+    let sql = format!(
+        "SELECT COALESCE(bool_and(pg_get_userbyid(p.proowner) = CURRENT_USER OR p.proowner = '{role}'::REGROLE), FALSE)
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace = to_regnamespace('{RELEASE_SCHEMA}')",
+        role = names.role
+    );
+    query(transaction, &sql).await
+}
+
+/// Checks that PUBLIC has no privilege that only another role can take back.
+async fn check_public(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    let sql =
+        "SELECT format('have %I run REVOKE ALL ON task_api.%I FROM PUBLIC', pg_get_userbyid(a.grantor), c.relname)
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+        WHERE c.relnamespace = to_regnamespace('task_api') AND a.grantee = 0
+          AND c.relname IN ('task', 'task_owner', 'idempotency_key', 'task_id_seq')
+        LIMIT 1";
+    let found = transaction.query_opt(sql, &[]).await.map_err(Failure::database)?;
+    found.map_or(Ok(()), |row| {
+        let revoke: String = row.get(0);
+        Err(Failure::Schema(format!(
+            "everybody may read or write a table, which shows the rows of any caller: {revoke}"
+        )))
+    })
+}
+
 /// Checks that no policy but ours opens the tables to the functions.
 async fn check_policies(transaction: &Transaction<'_>, names: &ReleaseSql) -> Result<(), Failure> {
     let sql = format!(
@@ -306,7 +347,11 @@ async fn check_policies(transaction: &Transaction<'_>, names: &ReleaseSql) -> Re
         FROM pg_catalog.pg_policy AS l
         JOIN pg_catalog.pg_class AS c ON c.oid = l.polrelid
         WHERE c.relnamespace = to_regnamespace('task_api') AND l.polname NOT IN ('caller', 'without_caller')
-          AND l.polpermissive AND l.polroles && ARRAY[0::OID, '{role}'::REGROLE::OID]
+          AND l.polpermissive
+          AND EXISTS (
+              SELECT FROM unnest(l.polroles) AS policy (role)
+              WHERE policy.role = 0 OR pg_has_role('{role}'::REGROLE, policy.role, 'MEMBER')
+          )
         ORDER BY 1
         LIMIT 1",
         role = names.role

@@ -57,6 +57,15 @@ pub(crate) async fn find(
         UsersTable::Other { schema: None, table } => quoted(table),
         UsersTable::Other { schema: Some(schema), table } => format!("{}.{}", quoted(schema), quoted(table)),
     };
+    // A table that was found once is not looked for again: another login may have another search path.
+    let sql = "SELECT format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_constraint AS f
+        JOIN pg_catalog.pg_class AS c ON c.oid = f.confrelid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE f.conrelid = to_regclass('task_api.task_owner') AND f.conname = 'task_owner_user_id_fkey'
+          AND format('\"%s\"', c.relname) = $1";
+    let known = query::first_row(transaction, sql, &name).await?;
+    let name = known.map_or(name, |row| row.get(0));
     let mut found = query::find_table(transaction, &name, FIND).await?;
     if found.is_none() && configured.is_better_auths() && may_make {
         let id = match ids {
@@ -65,7 +74,9 @@ pub(crate) async fn find(
             UserIds::Uuid => "UUID DEFAULT pg_catalog.gen_random_uuid()",
         };
         let make = BETTER_AUTH_TABLE.replace("{{id}}", id);
+        query::use_own_search_path(transaction).await?;
         transaction.batch_execute(&make).await.map_err(Failure::schema)?;
+        query::fix_search_path(transaction).await?;
         found = query::find_table(transaction, &name, FIND).await?;
     }
     let Some(row) = found else {
@@ -108,19 +119,16 @@ fn check(row: &Row, configured: &UsersTable, ids: UserIds) -> Result<Users, Stri
     }
     if is("hides_rows") {
         let problem = format!("hides its rows from {migrator} by row-level security");
+        let bypass = format!("have an administrator run ALTER ROLE \"{migrator}\" BYPASSRLS");
         return Err(if owner == migrator {
-            format!(
-                "{problem}: run ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, or migrate as a role with BYPASSRLS"
-            )
+            format!("{problem}: run ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, or {bypass}")
         } else {
-            format!("{problem}: migrate as its owner, {owner}")
+            format!("{problem}: {bypass}, or migrate as {owner} from the first time on")
         });
     }
     if !is("may_use") {
         let privileges = "SELECT, UPDATE, DELETE, REFERENCES";
-        return Err(format!(
-            "is {owner}'s: run GRANT {privileges} ON {table} TO \"{migrator}\" as {owner}, or migrate as {owner}"
-        ));
+        return Err(format!("is {owner}'s: run GRANT {privileges} ON {table} TO \"{migrator}\" as {owner}"));
     }
     columns(&query::columns(row), table, configured)
 }

@@ -10,18 +10,21 @@ DECLARE
     tables_query CONSTANT TEXT := md5($query${{tables_fingerprint}}$query$);
 BEGIN
     RETURN CASE
-        WHEN substring(made FROM '"fingerprint":"([^"]*)"') IS DISTINCT FROM (
+        WHEN substring(made FROM '"fingerprint": *"([^"]*)"') IS DISTINCT FROM (
             {{fingerprint}}
         ) THEN 'the functions are not as they were made: invoke the migrate function with {"action": "up"}'
         -- A newer release may have noted the fingerprint of another query.
-        WHEN COALESCE(substring(tables_made FROM '"query":"([^"]*)"'), tables_query) = tables_query
-            AND substring(tables_made FROM '"fingerprint":"([^"]*)"') IS DISTINCT FROM (
+        WHEN COALESCE(substring(tables_made FROM '"query": *"([^"]*)"'), tables_query) = tables_query
+            AND substring(tables_made FROM '"fingerprint": *"([^"]*)"') IS DISTINCT FROM (
             {{tables_fingerprint}}
         ) THEN 'the policies of the tables are not as they were made: invoke the migrate function with {"action": "up"}'
         WHEN EXISTS (
             SELECT FROM pg_roles AS r
             WHERE r.rolname = CURRENT_USER AND (r.rolsuper OR r.rolbypassrls OR r.rolcanlogin)
         ) THEN 'the role of the functions may log in or bypass policies'
+        WHEN EXISTS (
+            SELECT FROM pg_auth_members AS m WHERE m.member = quote_ident(CURRENT_USER)::REGROLE
+        ) THEN 'the role of the functions is a member of another role'
         WHEN EXISTS (
             SELECT FROM pg_roles AS r
             WHERE r.rolcanlogin AND NOT r.rolsuper

@@ -18,13 +18,17 @@ FROM (
     SELECT concat_ws('|', c.relname, a.grantee::REGROLE, a.privilege_type)
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-    WHERE c.relnamespace = 'task_api'::REGNAMESPACE AND a.grantee IN (0, '{{role}}'::REGROLE)
+    WHERE c.relnamespace = 'task_api'::REGNAMESPACE
+      AND c.relname IN ('task', 'task_owner', 'idempotency_key', 'task_id_seq')
+      AND a.grantee IN (0, '{{role}}'::REGROLE)
     UNION ALL
     SELECT concat_ws('|', c.relname, t.attname, a.grantee::REGROLE, a.privilege_type)
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_attribute AS t ON t.attrelid = c.oid
     CROSS JOIN LATERAL aclexplode(t.attacl) AS a
-    WHERE c.relnamespace = 'task_api'::REGNAMESPACE AND a.grantee IN (0, '{{role}}'::REGROLE)
+    WHERE c.relnamespace = 'task_api'::REGNAMESPACE
+      AND c.relname IN ('task', 'task_owner', 'idempotency_key', 'task_id_seq')
+      AND a.grantee IN (0, '{{role}}'::REGROLE)
     UNION ALL
     SELECT concat_ws('|', n.nspname, a.privilege_type)
     FROM pg_catalog.pg_namespace AS n

@@ -82,6 +82,9 @@ AS $$
 BEGIN
     -- Without a caller, this finds no row, and fails where a route would.
     PERFORM FROM {{functions}}.user_get();
+    IF row_security_active('{{users}}') THEN
+        RETURN format('{{users}} hides its rows from %I by row-level security', CURRENT_USER);
+    END IF;
     IF NOT (has_table_privilege('{{users}}', 'UPDATE') AND has_table_privilege('{{users}}', 'DELETE')) THEN
         RETURN format('%I may not change {{users}}', CURRENT_USER);
     END IF;
