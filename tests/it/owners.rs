@@ -136,7 +136,6 @@ async fn names_may_have_any_characters() {
 async fn up_runs_nobody_elses_code() {
     let database = Database::empty().await;
     database.give_away().await;
-    let mut sql = String::new();
     for (function, result) in [
         ("quote_ident(name)", "text"),
         ("format(text, name)", "text"),
@@ -147,17 +146,15 @@ async fn up_runs_nobody_elses_code() {
         ("matches(text, name)", "boolean"),
         ("md5(varchar)", "text"),
     ] {
-        let body = "LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$;\n";
-        sql += &format!("CREATE FUNCTION public.{function} RETURNS {result} {body}");
+        let body = "LANGUAGE plpgsql AS $$ BEGIN RAISE 'run'; END $$";
+        database.execute(&format!("CREATE FUNCTION public.{function} RETURNS {result} {body}")).await;
     }
     for (left, right) in [("name", "text"), ("name", "name"), ("text", "name")] {
         for operator in ["=", "<>", "~", "||"] {
-            sql += &format!(
-                "CREATE OPERATOR public.{operator} (FUNCTION = public.matches, LEFTARG = {left}, RIGHTARG = {right});\n"
-            );
+            let arguments = format!("FUNCTION = public.matches, LEFTARG = {left}, RIGHTARG = {right}");
+            database.execute(&format!("CREATE OPERATOR public.{operator} ({arguments})")).await;
         }
     }
-    database.execute(&sql).await;
     let owner_url = database.url_of_owner_at(port());
     for url in [owner_url.clone(), database.url(), owner_url.clone()] {
         assert_eq!(tests::migrate(&url, &[]).await.unwrap()["functions"], "present");
