@@ -37,7 +37,7 @@ pub use parameter::Parameter;
 use crate::{auth::Owner, request_scope, telemetry};
 
 /// The schema of this release's functions: `task_api_` and the start of the SHA-256 of their text, which
-/// `build.rs` works out of all `.sql` files of this crate.
+/// `build.rs` works out of all `.sql` files of this crate, and of the files in Rust with parts of them.
 pub const RELEASE_SCHEMA: &str = env!("RELEASE_SCHEMA");
 
 /// The text of a call of a function of this release that returns one value, such as `call!("get_task($1, $2)")`.

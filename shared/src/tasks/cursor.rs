@@ -43,8 +43,9 @@ impl Sort {
         let (direction, beyond) = if self.descending { ("desc", "<") } else { ("asc", ">") };
         // In the order of ids, a page begins or ends at its cursor.
         let bound = |descending| if self == (Self { key: Key::Id, descending }) { "after_id" } else { "NULL" };
-        // In the order of ids, an index has the page, and nothing is sorted. Otherwise only ids are sorted, and the tasks of
-        // the page are read after that: the whole texts of all tasks of a user do not fit into the memory of a sort.
+        // In the order of ids, an index has the page, and nothing is sorted. Otherwise ids are sorted, with nothing but
+        // the value to sort by, and the tasks of the page are read after that: the whole texts of all tasks of a user do
+        // not fit into the memory of a sort.
         let (begin_ids, end_ids) = if self.key == Key::Id {
             ("", "")
         } else {
