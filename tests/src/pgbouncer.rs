@@ -142,6 +142,20 @@ log_disconnections = 0
         *self.process.lock().expect("the process") = Some(process);
     }
 
+    /// Starts the pooler again if it has ended by itself, as a service manager does. `PgBouncer` 1.18 does so now and then
+    /// when the connection of a cancel request is cut: "bad client state" in its log.
+    pub async fn revive(&self) {
+        let has_ended = self
+            .process
+            .lock()
+            .expect("the process")
+            .as_mut()
+            .is_some_and(|process| process.try_wait().expect("the state of PgBouncer").is_some());
+        if has_ended {
+            self.start().await;
+        }
+    }
+
     /// Stops the pooler at once, which cuts off everything in progress.
     pub async fn stop(&self) {
         let process = self.process.lock().expect("the process").take();

@@ -187,6 +187,9 @@ async fn inject_until_done(
             _ = is_done.wait_for(|done| *done) => return injected,
             () = tokio::time::sleep(pause) => {}
         }
+        if let Some((pooler, _)) = &bed.pooled {
+            pooler.revive().await;
+        }
         if fault != Fault::None && started.elapsed() < bed.pace() {
             fault.inject(bed, &mut random).await;
             injected += 1;
