@@ -30,8 +30,13 @@ CREATE TABLE task_api.task (
     -- written. Functions write it, and triggers where rows are written directly. (No generated column: Postgres reads
     -- and compiles its expression in every INSERT and UPDATE, a tenth of one.)
     search_bytes BYTEA NOT NULL
-    -- Texts stay in the row as they are: a compressed one takes longer to read than to search.
+    -- Texts stay in the row as they are: a compressed one takes longer to read than to search. If they do not fit into a
+    -- page (long ones with letters of four bytes), the description goes elsewhere: a search does not read it.
 ) WITH (fillfactor = 90, toast_tuple_target = 8160);
+ALTER TABLE task_api.task
+    ALTER COLUMN title SET STORAGE EXTERNAL,
+    ALTER COLUMN description SET STORAGE EXTERNAL,
+    ALTER COLUMN search_bytes SET STORAGE MAIN;
 
 -- One user's tasks in the default order of the list; also what the cascade looks up.
 CREATE INDEX task_user_id_id ON task_api.task (user_id, id);

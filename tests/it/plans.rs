@@ -98,6 +98,23 @@ async fn a_list_in_another_order_sorts_no_texts() {
     }
 }
 
+/// Texts that do not fit into a page: a search reads what stays there.
+#[tokio::test]
+async fn of_the_longest_texts_only_the_description_is_stored_elsewhere() {
+    let api = Api::new().await;
+    api.database.users(&[1]).await;
+    let longest = json!({ "title": "\u{1F4DD}".repeat(200), "description": "\u{1F4DD}".repeat(1000) });
+    for (method, path) in [("POST", "/api/1/tasks"), ("PUT", "/api/1/tasks/1")] {
+        let written = api.send(Request::new(method, path).user(1).json(longest.clone())).await;
+        assert!(written.status < 300, "{method}: {}", written.body);
+        api.database.execute("VACUUM task").await;
+        let elsewhere: String =
+            api.database.value("SELECT reltoastrelid::REGCLASS::TEXT FROM pg_class WHERE oid = 'task'::REGCLASS").await;
+        let bytes: i64 = api.database.value(&format!("SELECT sum(length(chunk_data)) FROM {elsewhere}")).await;
+        assert_eq!(bytes, 4000, "{method}");
+    }
+}
+
 /// A user has most of the tasks, and the newest. Finding the user's first task must not read everybody's tasks.
 #[tokio::test]
 async fn a_list_begins_at_its_users_first_task() {
