@@ -8,7 +8,7 @@ use shared::{
     routes::{Access, ROUTES},
     tasks::SORTS,
 };
-use tests::{Api, Request, postgres::Database};
+use tests::{Api, Request, identity::Identity, postgres::Database};
 
 /// Waits until a count has reached `least`. Connections report their counts when they end, at the latest.
 async fn until_it_is(api: &Api, count: &str, least: i64) {
@@ -138,6 +138,69 @@ async fn a_list_begins_at_its_users_first_task() {
     }
     until_it_is(&api, &by_user, indexed + 4).await;
     assert_eq!(api.database.value::<i64>(&by_id).await, before);
+}
+
+/// A page reads its own tasks and few others, whatever ANALYZE has seen: a table of one user, or of many.
+#[tokio::test]
+async fn lists_are_read_in_the_same_way_with_any_statistics() {
+    for identity in Identity::EACH {
+        let database = Database::migrated_for(identity).await;
+        let everyone: Vec<_> = (1..=40).collect();
+        database.users(&everyone).await;
+        let insert = |users: &[i32], each, words| {
+            let ids: Vec<_> = users.iter().map(|user| identity.sql(*user)).collect();
+            format!(
+                "INSERT INTO task (user_id, title, description)
+                 SELECT id, 'Task ' || number, repeat('words ', {words})
+                 FROM generate_series(1, {each}) AS number, unnest(ARRAY[{}]) AS id",
+                ids.join(", ")
+            )
+        };
+        // What a plan costs, as the planner sees it, grows with the table. No list is worth compiling.
+        let is_compiled = format!(
+            "SELECT bool_or('jit=off' <> ALL (proconfig)) FROM pg_proc
+             WHERE pronamespace = '{RELEASE_SCHEMA}'::REGNAMESPACE AND proname LIKE 'list\\_tasks%'"
+        );
+        assert!(!database.value::<bool>(&is_compiled).await);
+        database.execute("ALTER TABLE task SET (autovacuum_enabled = FALSE)").await;
+        database.execute(&insert(&everyone[..1], 1000, 1)).await;
+        database.execute("ANALYZE").await;
+        only_own_blocks(&database, 1, 100).await;
+        database.execute(&insert(&everyone[1..], 100, 100)).await;
+        only_own_blocks(&database, 2, 50).await;
+        database.execute("ANALYZE").await;
+        only_own_blocks(&database, 2, 50).await;
+    }
+}
+
+/// Checks how many blocks the lists of a user read, whose tasks are in fewer than `own`.
+async fn only_own_blocks(database: &Database, user: i32, own: usize) {
+    database.execute("DISCARD PLANS").await;
+    let caller = database.identity.sql(user);
+    let mut lists = vec![(format!("list_tasks({caller}, -1, 11)"), 10)];
+    for sort in SORTS {
+        let (column, direction) = sort.strip_prefix('-').map_or((sort, "asc"), |column| (column, "desc"));
+        // Without an index, all of the user's tasks are looked at.
+        let most = if column == "id" { 10 } else { own };
+        for (completed, needle) in [("FALSE", "NULL"), ("NULL", "'TASK'")] {
+            let parameters = format!("{caller}, {completed}, {needle}, NULL, NULL, 0, 10");
+            lists.push((format!("list_tasks_by_{column}_{direction}({parameters})"), most));
+        }
+    }
+    for (list, most) in lists {
+        let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT YAML) SELECT * FROM {RELEASE_SCHEMA}.{list}");
+        // The first time, it is planned.
+        database.value::<String>(&explain).await;
+        let plan: String = database.value(&explain).await;
+        let blocks = |name| -> usize {
+            plan.lines()
+                .find_map(|line| line.trim().strip_prefix(name))
+                .map(|count| count.trim().parse().unwrap())
+                .unwrap()
+        };
+        let read = blocks("Shared Hit Blocks:") + blocks("Shared Read Blocks:");
+        assert!(read <= most, "{list} reads {read} blocks: {plan}");
+    }
 }
 
 /// One of two users has nearly all tasks. Reading the other's short list must not read these tasks.

@@ -15,6 +15,7 @@ mod adopt;
 mod cloudformation;
 mod connection;
 mod failure;
+mod ownership;
 mod query;
 mod report;
 mod request;

@@ -11,7 +11,7 @@ use crate::{
     adopt,
     connection::{Connection, Database},
     failure::Failure,
-    query,
+    ownership, query,
     report::{Report, Step},
     request::Request,
     schema::{self, Guards},
@@ -52,8 +52,8 @@ async fn connected(database: &Database, request: &Request) -> Result<Report, Fai
     // First of all: under another search path, functions of somebody else could run with the rights of this login.
     query::fix_search_path(&transaction).await?;
     if *request != Request::Status {
-        schema::become_owner(&transaction).await?;
-        schema::check_privileges(&transaction).await?;
+        ownership::become_owner(&transaction).await?;
+        ownership::check_privileges(&transaction).await?;
         // A second run at the same time waits here.
         schema::lock(&transaction).await.map_err(Failure::overtaken)?;
     }

@@ -34,8 +34,8 @@ const SEARCH_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
 /// The settings of a list function. They force a plan that is kept, because the planner would make a new plan for
 /// each caller: it estimates a list with a known length as cheaper. For operations on one task, it keeps the plan by
-/// itself.
-const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan";
+/// itself. The costs of that plan grow with the table, so that JIT would compile it for every list of a large one.
+const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off";
 
 /// Sets the caller. It is one of the declarations of each operation.
 const SET_CALLER: &str = include_str!("set_caller.sql");

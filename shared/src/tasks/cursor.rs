@@ -41,33 +41,64 @@ impl Sort {
     /// The SQL of a list in this order.
     fn fill(self, sql: &str) -> String {
         let (direction, beyond) = if self.descending { ("desc", "<") } else { ("asc", ">") };
-        // In the order of ids, a page begins or ends at its cursor.
-        let bound = |descending| if self == (Self { key: Key::Id, descending }) { "after_id" } else { "NULL" };
-        // In the order of ids, an index has the page, and nothing is sorted. Otherwise ids are sorted, with nothing but
-        // the value to sort by, and the tasks of the page are read after that: the whole texts of all tasks of a user do
-        // not fit into the memory of a sort.
-        let (begin_ids, end_ids) = if self.key == Key::Id {
-            ("", "")
-        } else {
-            (
-                "t.user_id = caller AND t.id = ANY (ARRAY(SELECT t.id FROM task_api.task AS t WHERE",
-                "))\n    ORDER BY {{value}} {{direction}}, t.id {{direction}}",
-            )
-        };
-        sql.replace("{{begin_ids}}", begin_ids)
-            .replace("{{end_ids}}", end_ids)
+        let parts = if self.key == Key::Id { self.in_order_of_index() } else { Self::sorted() };
+        sql.replace("{{begin_ids}}", parts.begin_ids)
+            .replace("{{end_ids}}", parts.end_ids)
+            .replace("{{own_tasks}}", parts.own_tasks)
+            .replace("{{order}}", parts.order)
+            .replace("{{bound}}", parts.bound)
+            .replace("{{more_settings}}", parts.more_settings)
             .replace("{{column}}", self.key.column())
             .replace("{{value}}", &self.key.sorted_by(&format!("t.{}", self.key.column())))
             .replace("{{after}}", &self.key.sorted_by("after"))
             .replace("{{direction}}", direction)
             .replace("{{beyond}}", beyond)
-            .replace("{{least_id}}", bound(false))
-            .replace("{{greatest_id}}", bound(true))
+    }
+
+    /// In the order of ids, an index has the page, and nothing is sorted. list.sql says why the conditions are these.
+    fn in_order_of_index(self) -> Parts {
+        let (own_tasks, bound) = if self.descending {
+            (
+                "t.user_id >= caller AND t.user_id <= caller AND t.id <= bound",
+                "bound CONSTANT BIGINT := COALESCE(after_id, '9223372036854775807'::BIGINT);",
+            )
+        } else {
+            (
+                "t.user_id >= caller AND t.user_id <= caller AND t.id >= bound",
+                "bound CONSTANT BIGINT := COALESCE(after_id, '-9223372036854775808'::BIGINT);",
+            )
+        };
+        let order = "t.user_id {{direction}}, t.id {{direction}}";
+        Parts { begin_ids: "", end_ids: "", own_tasks, order, bound, more_settings: "" }
+    }
+
+    /// In another order, ids are sorted, with nothing but the value to sort by, and the tasks of the page are read after
+    /// that: the whole texts of all tasks of a user do not fit into the memory of a sort. The planner must not read
+    /// everybody's tasks, as it would when it knows of one user only.
+    fn sorted() -> Parts {
+        Parts {
+            begin_ids: "t.user_id = caller AND t.id = ANY (ARRAY(SELECT t.id FROM task_api.task AS t WHERE",
+            end_ids: "))\n    ORDER BY {{order}}",
+            own_tasks: "t.user_id = caller",
+            order: "{{value}} {{direction}}, t.id {{direction}}",
+            bound: "",
+            more_settings: "SET enable_seqscan = off",
+        }
     }
 
     pub(super) fn name(self) -> String {
         format!("{}{}", if self.descending { "-" } else { "" }, self.key.column())
     }
+}
+
+/// What differs between the SQL of lists in the order of an index and of others.
+struct Parts {
+    begin_ids: &'static str,
+    end_ids: &'static str,
+    own_tasks: &'static str,
+    order: &'static str,
+    bound: &'static str,
+    more_settings: &'static str,
 }
 
 impl Key {

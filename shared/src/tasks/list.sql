@@ -12,9 +12,10 @@ BEGIN
     RETURN QUERY
     SELECT {{found_task}}
     FROM task_api.task AS t
-    -- The condition is one range of the index on user and id. With `user_id = caller` and the order of ids alone,
-    -- the planner would use the primary key when few users have most tasks, and read everybody's tasks.
-    WHERE (t.user_id, t.id) > (caller, after) AND t.user_id <= caller
+    -- One range of the index on user and id, in its order. With `user_id = caller`, the planner would see that the
+    -- primary key has the order, too, and read everybody's tasks when few users have most of them. The two conditions
+    -- make it expect few tasks, whatever it knows about the table.
+    WHERE t.user_id >= caller AND t.user_id <= caller AND t.id > after
     ORDER BY t.user_id, t.id
     LIMIT page;
     IF NOT FOUND AND NOT {{functions}}.user_exists() THEN

@@ -7,7 +7,7 @@ CREATE FUNCTION {{functions}}.list_tasks_by_{{column}}_{{direction}}(
     skip INTEGER, page INTEGER
 )
 RETURNS SETOF {{functions}}.task_answer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}}
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER {{settings}} {{more_settings}}
 AS $$
 DECLARE
     {{set_caller}}
@@ -16,19 +16,16 @@ DECLARE
     bytes CONSTANT BYTEA := convert_to(lower(NULLIF(needle, '')), 'UTF8');
     -- In the order of ids, a page begins at its cursor. COALESCE must not be in the query: the planner does not
     -- count it as leakproof, so policies would keep the condition from using the index.
-    least CONSTANT BIGINT := COALESCE({{least_id}}, '-9223372036854775808'::BIGINT);
-    greatest CONSTANT BIGINT := COALESCE({{greatest_id}}, '9223372036854775807'::BIGINT);
+    {{bound}}
 BEGIN
     RETURN QUERY
     SELECT {{found_task}}
     FROM task_api.task AS t
-    WHERE {{begin_ids}} t.user_id = caller
-      AND t.id >= least
-      AND t.id <= greatest
+    WHERE {{begin_ids}} {{own_tasks}}
       AND (after_id IS NULL OR ({{value}}, t.id) {{beyond}} ({{after}}, after_id))
       AND (completed_is IS NULL OR t.completed = completed_is)
       AND (bytes IS NULL OR position(bytes IN t.search_bytes) > 0)
-    ORDER BY {{value}} {{direction}}, t.id {{direction}}
+    ORDER BY {{order}}
     OFFSET skip
     LIMIT page
     {{end_ids}};
