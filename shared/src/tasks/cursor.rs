@@ -69,7 +69,7 @@ impl Sort {
             )
         };
         let order = "t.user_id {{direction}}, t.id {{direction}}";
-        Parts { begin_ids: "", end_ids: "", own_tasks, order, bound, more_settings: "" }
+        Parts { begin_ids: "", end_ids: "", own_tasks, order, bound, more_settings: "SET enable_sort = off" }
     }
 
     /// In another order, ids are sorted, with nothing but the value to sort by, and the tasks of the page are read after
