@@ -1,4 +1,4 @@
-//! What `up` refuses: a database where others own, or have opened, what has to be ours.
+//! Who owns the objects of the API, and what `up` refuses: a database where others have made or opened them.
 
 use shared::{db::RELEASE_SCHEMA, release::ReleaseSql};
 use tokio_postgres::Transaction;
