@@ -185,7 +185,14 @@ async fn lists_are_read_in_the_same_way_with_any_statistics() {
 async fn only_own_blocks(database: &Database, user: i32, own: usize) {
     database.execute("DISCARD PLANS").await;
     let caller = database.identity.sql(user);
-    let mut lists = vec![(format!("list_tasks({caller}, -1, 11)"), 20)];
+    let late = format!("SELECT id FROM task WHERE user_id = {caller} ORDER BY id OFFSET 90 LIMIT 1");
+    let late: i64 = database.value(&late).await;
+    let mut lists = vec![
+        (format!("list_tasks({caller}, -1, 11)"), 20),
+        (format!("list_tasks({caller}, {late}, 11)"), 20),
+        (format!("list_tasks_by_id_asc({caller}, FALSE, NULL, {late}, {late}, 0, 10)"), 20),
+        (format!("list_tasks_by_id_desc({caller}, FALSE, NULL, {late}, {late}, 0, 10)"), 20),
+    ];
     for sort in SORTS {
         let (column, direction) = sort.strip_prefix('-').map_or((sort, "asc"), |column| (column, "desc"));
         // Without an index, all of the user's tasks are looked at.
