@@ -48,9 +48,7 @@ pub(crate) struct Search {
     pub(crate) p90_us: f64,
     /// The median with the first page of ten, for comparison.
     pub(crate) page_p50_us: f64,
-    /// The median with the last page of a hundred by title, for which all tasks are sorted. Figures that were saved
-    /// earlier do not have it.
-    #[serde(default)]
+    /// The median with the last page of a hundred by title, for which all tasks are sorted.
     pub(crate) sorted_p50_us: f64,
 }
 

@@ -57,19 +57,19 @@ impl Sort {
 
     /// In the order of ids, an index has the page, and nothing is sorted. list.sql says why the conditions are these.
     fn in_order_of_index(self) -> Parts {
-        let (own_tasks, bound) = if self.descending {
-            (
-                "t.user_id >= caller AND t.user_id <= caller AND t.id <= bound",
-                "bound CONSTANT BIGINT := COALESCE(after_id, '9223372036854775807'::BIGINT);",
-            )
+        let bound = if self.descending {
+            "bound CONSTANT BIGINT := COALESCE(after_id, '9223372036854775807'::BIGINT);"
         } else {
-            (
-                "t.user_id >= caller AND t.user_id <= caller AND t.id >= bound",
-                "bound CONSTANT BIGINT := COALESCE(after_id, '-9223372036854775808'::BIGINT);",
-            )
+            "bound CONSTANT BIGINT := COALESCE(after_id, '-9223372036854775808'::BIGINT);"
         };
-        let order = "t.user_id {{direction}}, t.id {{direction}}";
-        Parts { begin_ids: "", end_ids: "", own_tasks, order, bound, more_settings: "SET enable_sort = off" }
+        Parts {
+            begin_ids: "",
+            end_ids: "",
+            own_tasks: "t.user_id >= caller AND t.user_id <= caller AND t.id {{beyond}}= bound",
+            order: "t.user_id {{direction}}, t.id {{direction}}",
+            bound,
+            more_settings: "SET enable_sort = off",
+        }
     }
 
     /// In another order, ids are sorted, with nothing but the value to sort by, and the tasks of the page are read after
